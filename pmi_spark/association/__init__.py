@@ -1,0 +1,1 @@
+"""Pair counts -> pointwise mutual information."""

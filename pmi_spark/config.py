@@ -1,0 +1,329 @@
+"""Every setting: its default, unit, range and meaning, said once.
+
+``--help``, ``conf/pipeline.toml`` and the checks all read the declarations below, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pmi_spark.errors import ConfigurationError
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting means and which values it takes. ``unit`` is shown after the value, ``low``/``high`` inclusive."""
+
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def range_text(self) -> str:
+        """The values allowed, in words.
+
+        >>> Setting("", low=1, high=50).range_text()
+        '1 to 50'
+        """
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        return f"at least {self.low:g}" if self.low is not None else ""
+
+
+def setting(
+    default: Scalar,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries its :class:`Setting`."""
+    return field(default=default, metadata={"setting": Setting(help, unit, low, high, choices)})
+
+
+@dataclass(frozen=True)
+class TokensConfig:
+    """Documents -> tokens."""
+
+    tokenizer: str = setting(
+        "words",
+        "words: runs of Unicode letters, marks and digits with inner apostrophes; jieba: Chinese segmentation",
+        choices=("words", "jieba"),
+    )
+    jieba_hmm: bool = setting(False, "let jieba's hidden Markov model join characters its dictionary does not know")
+    jieba_engine: str = setting(
+        "auto",
+        "auto takes rjieba (Rust) where it is installed and gives jieba's own tokens, else jieba",
+        choices=("auto", "jieba", "rjieba"),
+    )
+
+
+@dataclass(frozen=True)
+class VocabularyConfig:
+    """Tokens -> vocabulary."""
+
+    minimum_count: int = setting(5, "words that occur less often are left out", unit="occurrences", low=1)
+    maximum_size: int = setting(0, "keep only the most frequent words; 0 keeps all", unit="words", low=0, high=2**31 - 1)
+
+
+@dataclass(frozen=True)
+class PairsConfig:
+    """Tokens and vocabulary -> pair counts."""
+
+    window: int = setting(5, "reach of the window to either side of a word", unit="words", low=1, high=100)
+    weighting: str = setting(
+        "linear",
+        "weight of a pair at distance d: flat 1, linear (window + 1 - d) / window, harmonic 1 / d (window up to 20)",
+        choices=("flat", "linear", "harmonic"),
+    )
+    subsample: float = setting(
+        1e-4,
+        "threshold t: an occurrence of a word of relative frequency f > t is kept with probability sqrt(t / f); 0 keeps all",
+        unit="relative frequency",
+        low=0,
+        high=1,
+    )
+    unknown: str = setting(
+        "drop",
+        "words outside the vocabulary or subsampled away: drop them before the window is laid, or leave a gap",
+        choices=("drop", "gap"),
+    )
+    minimum_count: float = setting(
+        0.0, "pairs that meet less often are left out of the table, but stay in the marginals", unit="weighted pairs", low=0
+    )
+    blocks: int = setting(
+        0, "blocks of the pair matrix (output files); 0 sizes them by the vocabulary's counts", unit="blocks", low=0, high=1e6
+    )
+    memory: int = setting(
+        256, "partial counts a worker holds before it hands them to the shuffle", unit="MB", low=16, high=65536
+    )
+
+
+@dataclass(frozen=True)
+class PmiConfig:
+    """Pair counts -> PMI."""
+
+    marginals: str = setting(
+        "window", "P(i) from pair counts (window) or from word counts (unigram)", choices=("window", "unigram")
+    )
+    context_smoothing: float = setting(
+        1.0, "exponent s of the smoothed context distribution P(j)^s / sum P^s; 1 is none", low=0, high=1
+    )
+    measures: str = setting(
+        "", "further columns, separated by commas: npmi (-1 to 1), log_likelihood (Dunning's G2, nats)"
+    )
+
+
+@dataclass(frozen=True)
+class VectorsConfig:
+    """PMI -> word vectors."""
+
+    dimensions: int = setting(300, "length of a word vector", unit="numbers", low=1, high=4096)
+    cells: str = setting(
+        "observed", "fit every observed pair, or those with positive PMI alone", choices=("observed", "positive")
+    )
+    target: float = setting(
+        -1.0, "PMI that a pair never seen is drawn to with weight `background`", unit="nats", low=-20, high=20
+    )
+    background: float = setting(0.1, "alpha, the weight of every cell, seen or not, at `target`", low=0, high=1e6)
+    shift: float = setting(
+        0.0, "log k subtracted from every PMI before the fit, as in shifted PMI", unit="nats", low=-20, high=20
+    )
+    count_ceiling: float = setting(
+        10.0, "x_max of w = min(1, (n / x_max) ^ weight_exponent)", unit="weighted pairs", low=1e-9, high=1e12
+    )
+    weight_exponent: float = setting(0.75, "exponent of w", low=0, high=2)
+    truncate_weights: bool = setting(True, "hold w at 1 above the ceiling; false lets it grow")
+    regularization: float = setting(0.1, "lambda, on the squared length of every factor", low=0, high=1e9)
+    warm_sweeps: int = setting(3, "unweighted sweeps on the shrunken table before the weighted ones", unit="sweeps", low=0, high=100)
+    sweeps: int = setting(3, "weighted sweeps; each solves both sides once", unit="sweeps", low=0, high=1000)
+    solver_steps: int = setting(3, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
+    exponent: float = setting(
+        0.5, "p of the read-out E |L|^p; at 0.5 the signed inner product of two vectors is their PMI", low=0, high=1
+    )
+    seed: int = setting(1, "seed of the initial factors", low=0, high=2**63 - 1)
+    blocks: int = setting(0, "row blocks dealt to tasks; 0 takes two a core", unit="blocks", low=0, high=1e6)
+
+
+@dataclass(frozen=True)
+class QueryConfig:
+    """Questions to finished vectors."""
+
+    top: int = setting(10, "answers to print", unit="words", low=1, high=1e6)
+    minimum_count: int = setting(0, "leave out words that occur less often", unit="occurrences", low=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All sections. Frozen: a run's configuration is a value, and its manifest holds it whole."""
+
+    tokens: TokensConfig = field(default_factory=TokensConfig)
+    vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    pmi: PmiConfig = field(default_factory=PmiConfig)
+    vectors: VectorsConfig = field(default_factory=VectorsConfig)
+    query: QueryConfig = field(default_factory=QueryConfig)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One declared key with its default: a row of the reference."""
+
+    section: str
+    name: str
+    default: Scalar
+    setting: Setting
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    def describe(self) -> str:
+        """Meaning, default, unit and range in one line, as help and documentation show them."""
+        unit = f" {self.setting.unit}" if self.setting.unit else ""
+        range_text = self.setting.range_text()
+        bounds = f"; {range_text}" if range_text else ""
+        return f"{self.setting.help} [default {toml_value(self.default)}{unit}{bounds}]"
+
+
+def declared_settings(*sections: str) -> Iterator[Declared]:
+    """Every declared key, in order; of the named sections alone where names are given."""
+    for section in dataclasses.fields(Config):
+        if sections and section.name not in sections:
+            continue
+        for entry in dataclasses.fields(getattr(Config(), section.name)):
+            yield Declared(section.name, entry.name, entry.default, entry.metadata["setting"])  # type: ignore[arg-type]
+
+
+def declared(key: str) -> Declared:
+    """The declaration of one key such as ``pairs.window``; ConfigurationError names the known ones."""
+    known = {entry.key: entry for entry in declared_settings()}
+    if key not in known:
+        section = key.partition(".")[0]
+        near = [name for name in known if name.startswith(f"{section}.")] or list(known)
+        raise ConfigurationError(f"unknown configuration key {key}", cure=f"known keys: {', '.join(near)}")
+    return known[key]
+
+
+def checked(key: str, value: object) -> Scalar:
+    """``value`` as the key's type and within its range, or ConfigurationError with both named.
+
+    >>> checked("pairs.window", 10)
+    10
+    >>> checked("pairs.window", 0)
+    Traceback (most recent call last):
+    pmi_spark.errors.ConfigurationError: pairs.window = 0 is out of range; it takes 1 to 100 words
+    """
+    entry = declared(key)
+    kind = type(entry.default)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigurationError(
+            f"{key} = {value!r} is not {_KIND_NAMES[kind]}", cure=f"the default is {toml_value(entry.default)}"
+        )
+    bounds = entry.setting
+    assert isinstance(value, bool | int | float | str)
+    wrong = bounds.choices and value not in bounds.choices
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        wrong = not (
+            (bounds.low is None or value >= bounds.low) and (bounds.high is None or value <= bounds.high)
+        )
+    if wrong:
+        takes = f"it takes {bounds.range_text()} {bounds.unit}".rstrip()
+        raise ConfigurationError(f"{key} = {value} is out of range", cure=takes)
+    return value
+
+
+_KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+
+
+def toml_value(value: Scalar) -> str:
+    """One scalar as TOML writes it.
+
+    >>> toml_value(True), toml_value("words"), toml_value(1e-4)
+    ('true', '"words"', '0.0001')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def parse_override(text: str) -> tuple[str, Scalar]:
+    """``section.key=value`` from the command line; the value is read as TOML, else as bare text.
+
+    >>> parse_override("pairs.window=10")
+    ('pairs.window', 10)
+    >>> parse_override("tokens.tokenizer=jieba")
+    ('tokens.tokenizer', 'jieba')
+    """
+    key, equals, raw = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise ConfigurationError(f"--set {text} has no =", cure="write --set section.key=value")
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    return key, checked(key, value)
+
+
+def build_config(document: Mapping[str, Any], overrides: Sequence[str] = (), where: str = "configuration") -> Config:
+    """A Config from a parsed TOML document and ``--set`` overrides, which win.
+
+    Raises ConfigurationError for unknown sections and keys, wrong types and values out of range.
+    """
+    values: dict[str, Scalar] = {}
+    names = [section.name for section in dataclasses.fields(Config)]
+    for section, entries in document.items():
+        if section not in names or not isinstance(entries, Mapping):
+            raise ConfigurationError(f"unknown section [{section}] in {where}", cure=f"known sections: {', '.join(names)}")
+        for name, value in entries.items():
+            values[f"{section}.{name}"] = checked(f"{section}.{name}", value)
+    values.update(parse_override(text) for text in overrides)
+    sections = {
+        section.name: section.default_factory(  # type: ignore[misc]
+            **{key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section.name}.")}
+        )
+        for section in dataclasses.fields(Config)
+    }
+    return Config(**sections)
+
+
+def load_config(path: str | None, overrides: Sequence[str] = ()) -> Config:
+    """The defaults, changed by a TOML file (if any) and then by ``--set`` overrides."""
+    if path is None:
+        return build_config({}, overrides)
+    try:
+        with open(path, "rb") as handle:
+            document = tomllib.load(handle)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read configuration {path}: {error.strerror}", cure="check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}", cure="see conf/pipeline.toml for the form") from error
+    return build_config(document, overrides, where=path)
+
+
+def render_toml() -> str:
+    """``conf/pipeline.toml``: every key with its meaning, default, unit and range."""
+    lines = [
+        "# Every key of the pipeline at its default. Copy what you change; unknown keys are refused.",
+        "# This file is written by `make conf`, from the declarations in pmi_spark/config.py.",
+    ]
+    for section in dataclasses.fields(Config):
+        title = (getattr(Config(), section.name).__doc__ or "").strip()
+        lines += ["", f"# {title}", f"[{section.name}]"]
+        for entry in declared_settings(section.name):
+            note = entry.describe().rpartition(" [default ")
+            lines += [f"# {note[0]}", f"# [default {note[2]}", f"{entry.name} = {toml_value(entry.default)}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Tokens and vocabulary -> exact counts of the pairs that met in a window."""

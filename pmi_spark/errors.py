@@ -1,0 +1,47 @@
+"""Errors that end a command with one line: what was found, where, and the cure."""
+
+from __future__ import annotations
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+class PmiSparkError(Exception):
+    """A failure with its cure; ``str`` of it is the one line the user sees.
+
+    >>> str(InputError("no such file: a.txt", cure="check the path"))
+    'no such file: a.txt; check the path'
+    """
+
+    exit_status = EXIT_FAILED
+
+    def __init__(self, found: str, cure: str) -> None:
+        super().__init__(found, cure)
+        self.found = found
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return " ".join(f"{self.found}; {self.cure}".split())
+
+
+class ConfigurationError(PmiSparkError):
+    """A setting is unknown, of the wrong type, or outside its range."""
+
+    exit_status = EXIT_USAGE
+
+
+class InputError(PmiSparkError):
+    """What the command was pointed at is missing, empty, or something else."""
+
+    exit_status = EXIT_USAGE
+
+
+class MissingToolError(PmiSparkError):
+    """The machine lacks something the command needs, such as Java."""
+
+    exit_status = EXIT_USAGE
+
+
+class RunError(PmiSparkError):
+    """The run itself failed: the data cannot give a result, or Spark gave up."""

@@ -1,0 +1,1 @@
+"""PMI -> word vectors, by weighted alternating least squares."""

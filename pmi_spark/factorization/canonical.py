@@ -1,0 +1,62 @@
+"""Fix the gauge: the one form of U V' that any solver would reach. Pure numpy.
+
+U V' = (U G)(V G^-T)' for any invertible G, so distances between rows of U mean nothing until G is fixed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pmi_spark.factorization.row_blocks import Floats
+
+
+class Canonical(NamedTuple):
+    """PMI_hat = E diag(L) E': ``basis`` E (words x d, orthonormal columns), ``eigenvalues`` L by falling magnitude."""
+
+    basis: Floats
+    eigenvalues: npt.NDArray[np.float64]
+
+    def vectors(self, exponent: float) -> Floats:
+        """E |L|^p: at p = 0.5, PMI_hat(i, j) = sum_k sign(L_k) v_ik v_jk."""
+        return (self.basis * np.abs(self.eigenvalues) ** exponent).astype(np.float32)
+
+
+def canonical_form(left: Floats, right: Floats) -> Canonical:
+    """The d leading eigenpairs, by magnitude, of the symmetric part of U V'.
+
+    With Z = [U V] and J swapping its halves, (U V' + V U') / 2 = Z J Z' / 2. From the Gramian Z'Z = W D W' follows an
+    orthonormal Q = Z W D^-1/2, in which the table is the small matrix D^1/2 W' J W D^1/2 / 2 (2d x 2d); its
+    eigenvectors, through Q, are the table's. PMI is indefinite: eigenvalues of either sign are kept. Each eigenvector's
+    sign is set so that its entries sum to at least 0. Cost: 8 n d^2 flops, one more copy of n x d.
+
+    >>> canonical_form(np.array([[2.0], [0.0]]), np.array([[-2.0], [0.0]])).eigenvalues
+    array([-4.])
+    """
+    dimensions = left.shape[1]
+    gramian = np.block(
+        [[_product(left, left), _product(left, right)], [_product(right, left), _product(right, right)]]
+    )
+    squares, rotation = np.linalg.eigh(gramian)
+    # U and V nearly span one space, so half of Z's directions are noise of float32's size: they are cut off.
+    held = squares > 1e-12 * squares[-1]
+    scale, rotation = np.sqrt(squares[held]), rotation[:, held]
+    swapped = np.roll(rotation, dimensions, axis=0)
+    middle = scale[:, None] * (rotation.T @ swapped) * scale / 2
+    eigenvalues, eigenvectors = np.linalg.eigh((middle + middle.T) / 2)
+    leading = np.argsort(-np.abs(eigenvalues), kind="stable")[:dimensions]
+    mix = (rotation / scale) @ eigenvectors[:, leading]
+    basis = (left @ mix[:dimensions] + right @ mix[dimensions:]).astype(np.float32)
+    basis *= np.where(basis.sum(axis=0, dtype=np.float64) < 0, -1, 1).astype(np.float32)
+    return Canonical(basis, eigenvalues[leading])
+
+
+def _product(left: Floats, right: Floats) -> npt.NDArray[np.float64]:
+    """left' right in float64, over slices of 2^16 words so that no float64 copy of a whole side is made."""
+    total = np.zeros((left.shape[1], right.shape[1]))
+    for start in range(0, len(left), 1 << 16):
+        part = slice(start, start + (1 << 16))
+        total += left[part].astype(np.float64).T @ right[part].astype(np.float64)
+    return total

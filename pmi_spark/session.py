@@ -1,0 +1,128 @@
+"""The Spark session: the user's settings first, ours only where the user has none.
+
+Settings come from, in falling order: spark-submit and PYSPARK_SUBMIT_ARGS, spark-defaults.conf, then LOCAL_SETTINGS.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from pyspark import SparkConf
+from pyspark.sql import SparkSession
+
+from pmi_spark.errors import MissingToolError
+from pmi_spark.java import java_problem
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class SparkSetting(NamedTuple):
+    """One Spark setting with the reason it differs from Spark's own default."""
+
+    key: str
+    value: str
+    reason: str
+
+
+# Read once by the JVM's launcher, so they must be known before it starts.
+LAUNCH_SETTINGS = (
+    SparkSetting("spark.driver.memory", "4g", "in local mode the driver is also the executor; Spark's 1g spills a 10^7-pair table"),
+)
+LOCAL_SETTINGS = (
+    *LAUNCH_SETTINGS,
+    SparkSetting("spark.driver.maxResultSize", "0", "a half-sweep returns words x dimensions x 4 bytes; Spark's 1g stops it near 900,000 words"),
+    SparkSetting("spark.ui.showConsoleProgress", "false", "pmi-spark prints its own progress; two bars on one line garble each other"),
+    SparkSetting("spark.ui.enabled", "false", "a laptop run needs no web server, and its port may be taken"),
+    SparkSetting("spark.sql.execution.arrow.maxRecordsPerBatch", "4096", "a batch of web documents then stays near 10 MB"),
+    SparkSetting("spark.sql.shuffle.partitions", "16", "Spark's 200 tasks cost more to start than a laptop's aggregation takes"),
+    SparkSetting("spark.python.worker.reuse", "true", "a worker keeps its dictionary and vocabulary from task to task"),
+    SparkSetting("spark.executorEnv.OMP_NUM_THREADS", "1", "every core has a task already; more BLAS threads only contend"),
+    SparkSetting("spark.executorEnv.OPENBLAS_NUM_THREADS", "1", "as above: numpy's wheels carry OpenBLAS"),
+    SparkSetting("spark.executorEnv.MKL_NUM_THREADS", "1", "as above: conda's numpy carries MKL"),
+)
+
+
+def start_session(application: str = "pmi_spark") -> SparkSession:
+    """Join the session that spark-submit made, or start one in local mode with LOCAL_SETTINGS as fall-backs.
+
+    Raises MissingToolError when Java is missing or too old. One JVM start, about 3 s.
+    """
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    running = SparkSession.getActiveSession() is not None
+    if not submitted and not running:
+        problem = java_problem()
+        if problem:
+            found, _, cure = problem.partition("; ")
+            raise MissingToolError(found, cure)
+        _pin_blas_threads()
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("PYSPARK_SUBMIT_ARGS", launch_arguments())
+    conf = SparkConf()
+    local = str(conf.get("spark.master", "local[*]")).startswith("local")
+    if local:
+        for key, value, _ in LOCAL_SETTINGS:
+            conf.setIfMissing(key, value)
+    conf.setIfMissing("spark.master", "local[*]")
+    conf.setIfMissing("spark.app.name", application)
+    return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def _pin_blas_threads() -> None:
+    """Local workers are forked from a daemon that inherits this environment; the user's own choice stays."""
+    for variable in THREAD_VARIABLES:
+        os.environ.setdefault(variable, "1")
+
+
+def launch_arguments() -> str:
+    """Arguments for the JVM's launcher in local mode: memory and quiet logging, each only where the user set none."""
+    defaults = user_defaults()
+    arguments = [
+        f"--conf {key}={value}"
+        for key, value, _ in LAUNCH_SETTINGS
+        if key not in defaults and "SPARK_DRIVER_MEMORY" not in os.environ
+    ]
+    quiet = conf_directory() / "log4j2.properties"
+    user_logging = user_conf_directory()
+    has_own = user_logging is not None and (user_logging / "log4j2.properties").exists()
+    if quiet.exists() and not has_own and "spark.driver.extraJavaOptions" not in defaults:
+        arguments.append(f"--driver-java-options -Dlog4j2.configurationFile={quiet.as_uri()}")
+    return " ".join([*arguments, "pyspark-shell"])
+
+
+def conf_directory() -> Path:
+    """Where the project's ``conf`` lies: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "conf"
+    return inside if inside.is_dir() else package.parent / "conf"
+
+
+def user_conf_directory() -> Path | None:
+    """The user's own Spark configuration folder, if the environment names one."""
+    if "SPARK_CONF_DIR" in os.environ:
+        return Path(os.environ["SPARK_CONF_DIR"])
+    return Path(os.environ["SPARK_HOME"], "conf") if "SPARK_HOME" in os.environ else None
+
+
+def user_defaults() -> set[str]:
+    """Keys that the user's spark-defaults.conf sets."""
+    folder = user_conf_directory()
+    path = folder / "spark-defaults.conf" if folder else None
+    if path is None or not path.exists():
+        return set()
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return {line.replace("=", " ", 1).split()[0] for line in lines if line and not line.startswith("#")}
+
+
+def render_local_conf() -> str:
+    """``conf/spark-local.conf``: LOCAL_SETTINGS as a properties file, each line with its reason."""
+    lines = [
+        "# Local mode. `pmi-spark` applies these by itself wherever you have set nothing; for spark-submit, name the file:",
+        "#   spark-submit --properties-file conf/spark-local.conf jobs/run_pipeline.py ...",
+        "# This file is written by `make conf`, from pmi_spark/session.py.",
+    ]
+    for key, value, reason in LOCAL_SETTINGS:
+        lines += ["", f"# {reason}", f"{key} {value}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,115 @@
+"""Files on whatever file system Spark reaches (local, HDFS, object stores), through Hadoop's FileSystem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pmi_spark.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyspark.sql import SparkSession
+
+
+@dataclass(frozen=True, order=True)
+class FileStatus:
+    """One file or folder: absolute path, size in bytes, modification time in milliseconds since 1970."""
+
+    path: str
+    size_bytes: int
+    modified_ms: int
+    is_directory: bool
+
+    @property
+    def name(self) -> str:
+        return self.path.rstrip("/").rpartition("/")[2]
+
+    @property
+    def is_hidden(self) -> bool:
+        """Spark, Hadoop and pyarrow all pass over names that start with an underscore or a dot."""
+        return self.name.startswith(("_", "."))
+
+
+class Storage:
+    """The few file operations the pipeline needs. Every call is one round trip to the file system."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        context: Any = spark.sparkContext
+        self._hadoop = context._jvm.org.apache.hadoop
+        self._configuration = context._jsc.hadoopConfiguration()
+
+    def _open(self, path: str) -> tuple[Any, Any]:
+        hadoop_path = self._hadoop.fs.Path(path)
+        return hadoop_path, hadoop_path.getFileSystem(self._configuration)
+
+    def qualify(self, path: str) -> str:
+        """The path with its scheme, as Spark writes it: ``data`` -> ``file:/home/me/data``."""
+        hadoop_path, system = self._open(path)
+        return str(system.makeQualified(hadoop_path).toString())
+
+    def exists(self, path: str) -> bool:
+        hadoop_path, system = self._open(path)
+        return bool(system.exists(hadoop_path))
+
+    def children(self, path: str) -> list[FileStatus]:
+        """What lies directly in a folder, sorted by path; empty when it does not exist."""
+        hadoop_path, system = self._open(path)
+        if not system.exists(hadoop_path):
+            return []
+        return sorted(_status(entry) for entry in system.listStatus(hadoop_path))
+
+    def find_files(self, pattern: str) -> list[FileStatus]:
+        """Files that a path, folder or glob stands for, folders walked whole, hidden names left out, sorted by path.
+
+        Raises InputError when nothing matches.
+        """
+        hadoop_path, system = self._open(pattern)
+        matches = system.globStatus(hadoop_path)
+        if not matches:
+            raise InputError(f"no such input: {pattern}", cure="check the path; quote a glob so that the shell leaves it alone")
+        return sorted(found for entry in matches for found in self._walk(_status(entry)))
+
+    def _walk(self, entry: FileStatus) -> Iterator[FileStatus]:
+        if not entry.is_directory:
+            yield entry
+            return
+        for child in self.children(entry.path):
+            if not child.is_hidden:
+                yield from self._walk(child)
+
+    def read_text(self, path: str) -> str:
+        hadoop_path, system = self._open(path)
+        stream = system.open(hadoop_path)
+        try:
+            return bytes(stream.readAllBytes()).decode("utf-8")
+        finally:
+            stream.close()
+
+    def write_text(self, path: str, text: str) -> None:
+        """Replace a file's text so that a reader sees the old or the new, never a part: written aside, then renamed."""
+        aside, system = self._open(f"{path}.tmp")
+        target = self._hadoop.fs.Path(path)
+        stream = system.create(aside, True)
+        try:
+            stream.write(bytearray(text.encode("utf-8")))
+        finally:
+            stream.close()
+        system.delete(target, False)
+        if not system.rename(aside, target):
+            raise OSError(f"cannot rename {path}.tmp to {path}")
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a folder with all it holds; nothing happens when it is not there."""
+        hadoop_path, system = self._open(path)
+        system.delete(hadoop_path, True)
+
+
+def _status(entry: Any) -> FileStatus:
+    return FileStatus(
+        path=str(entry.getPath().toString()),
+        size_bytes=int(entry.getLen()),
+        modified_ms=int(entry.getModificationTime()),
+        is_directory=bool(entry.isDirectory()),
+    )

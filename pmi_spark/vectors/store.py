@@ -1,0 +1,97 @@
+"""Finished artifacts read with pyarrow alone: vectors into memory, rows of the PMI table on demand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+
+from pmi_spark.artifacts import MANIFEST_NAME, Manifest
+from pmi_spark.errors import InputError, RunError
+
+Floats = npt.NDArray[np.float32]
+
+
+def open_artifact(output: str, name: str) -> ds.Dataset:
+    """The Parquet files that an artifact's manifest names. Raises InputError when there is no complete one."""
+    try:
+        system, root = pafs.FileSystem.from_uri(output) if "://" in output else (pafs.LocalFileSystem(), output)
+        folder = f"{root.rstrip('/')}/{name}"
+        with system.open_input_stream(f"{folder}/{MANIFEST_NAME}") as stream:
+            manifest = Manifest.from_json(stream.read().decode("utf-8"), where=f"{folder}/{MANIFEST_NAME}")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"cannot read {output}: {error}", cure="check the path and its permissions") from error
+    return ds.dataset([f"{folder}/{part.name}" for part in manifest.files], filesystem=system, format="parquet")
+
+
+@dataclass(frozen=True)
+class WordVectors:
+    """All word vectors by word id, with the gauge they were written in.
+
+    ``matrix`` (words x d) is E |L|^p; ``eigenvalues`` are L, ``exponent`` is p.
+    """
+
+    words: list[str]
+    word_counts: npt.NDArray[np.int64]
+    matrix: Floats
+    eigenvalues: npt.NDArray[np.float64]
+    exponent: float
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        return {word: word_id for word_id, word in enumerate(self.words)}
+
+    @cached_property
+    def unit_matrix(self) -> Floats:
+        """The vectors scaled to length 1; a vector of length 0 stays 0."""
+        lengths = np.linalg.norm(self.matrix, axis=1, keepdims=True)
+        return np.asarray(self.matrix / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+    @cached_property
+    def pmi_scale(self) -> Floats:
+        """s_k |L_k|^(1 - 2p): with it, PMI_hat(i, j) = sum_k scale_k v_ik v_jk whatever p the vectors were written with."""
+        magnitudes = np.abs(self.eigenvalues)
+        powers = np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * self.exponent)
+        return (np.sign(self.eigenvalues) * powers).astype(np.float32)
+
+
+def load_vectors(output: str) -> WordVectors:
+    """Read the ``vectors`` artifact of a run: 4 d bytes a word. Raises InputError when there is none."""
+    table = open_artifact(output, "vectors").to_table().sort_by("word_id").combine_chunks()
+    gauge = _vector_metadata(table.schema)
+    lists = table["vector"].combine_chunks()
+    matrix = np.asarray(lists.flatten()).reshape(len(table), -1)
+    return WordVectors(
+        words=table["word"].to_pylist(),
+        word_counts=np.asarray(table["word_count"]),
+        matrix=matrix,
+        eigenvalues=np.asarray(gauge["eigenvalues"]),
+        exponent=float(gauge["exponent"]),
+    )
+
+
+def _vector_metadata(schema: pa.Schema) -> dict[str, list[float] | float]:
+    """The vector column's metadata, which Spark keeps as JSON in the Parquet footer."""
+    text = (schema.metadata or {}).get(b"org.apache.spark.sql.parquet.row.metadata", b"{}")
+    for column in json.loads(text).get("fields", []):
+        if column["name"] == "vector" and "eigenvalues" in column["metadata"]:
+            return dict(column["metadata"])
+    raise RunError("the vectors carry no signs in their metadata", cure="write them with `pmi-spark vectors`")
+
+
+def observed_pairs(output: str, word_id: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], Floats]:
+    """The partners a word met: (their ids, weighted pair counts, PMI in nats). Reads the row groups that may hold it."""
+    columns = ["word_id", "context_id", "pair_count", "pmi"]
+    wanted = (pc.field("word_id") == word_id) | (pc.field("context_id") == word_id)
+    table = open_artifact(output, "pmi").to_table(columns=columns, filter=wanted)
+    low, high = np.asarray(table["word_id"]), np.asarray(table["context_id"])
+    return np.where(low == word_id, high, low), np.asarray(table["pair_count"]), np.asarray(table["pmi"])
