@@ -60,7 +60,9 @@ class Manifest:
             values["files"] = tuple(PartFile(**entry) for entry in values["files"])
             return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{where} is not a manifest: {error}", cure="delete its folder and run the stage again") from error
+            raise RunError(
+                f"{where} is not a manifest: {error}", cure="delete its folder and run the stage again"
+            ) from error
 
 
 def fingerprint(*parts: Any) -> str:
@@ -115,7 +117,9 @@ class Artifacts:
         """The manifest of an artifact that a later stage needs; InputError says which stage makes it."""
         found = self.manifest(name)
         if found is None:
-            raise InputError(f"no {name} in {self.output}", cure=f"run `pmi-spark {name}` first, or `pmi-spark run` for all stages")
+            raise InputError(
+                f"no {name} in {self.output}", cure=f"run `pmi-spark {name}` first, or `pmi-spark run` for all stages"
+            )
         return found
 
     def read(self, name: str, schema: StructType) -> DataFrame:

@@ -9,6 +9,7 @@ import dataclasses
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pmi_spark.errors import ConfigurationError
@@ -35,8 +36,8 @@ class Setting:
         if self.choices:
             return " | ".join(self.choices)
         if self.low is not None and self.high is not None:
-            return f"{self.low:g} to {self.high:g}"
-        return f"at least {self.low:g}" if self.low is not None else ""
+            return f"{self.low:,.10g} to {self.high:,.10g}"
+        return f"at least {self.low:,.10g}" if self.low is not None else ""
 
 
 def setting(
@@ -74,7 +75,9 @@ class VocabularyConfig:
     """Tokens -> vocabulary."""
 
     minimum_count: int = setting(5, "words that occur less often are left out", unit="occurrences", low=1)
-    maximum_size: int = setting(0, "keep only the most frequent words; 0 keeps all", unit="words", low=0, high=2**31 - 1)
+    maximum_size: int = setting(
+        0, "keep only the most frequent words; 0 keeps all", unit="words", low=0, high=2**31 - 1
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class PairsConfig:
     )
     subsample: float = setting(
         1e-4,
-        "threshold t: an occurrence of a word of relative frequency f > t is kept with probability sqrt(t / f); 0 keeps all",
+        "threshold t: a word of relative frequency f > t keeps each occurrence with chance sqrt(t / f); 0 keeps all",
         unit="relative frequency",
         low=0,
         high=1,
@@ -100,10 +103,17 @@ class PairsConfig:
         choices=("drop", "gap"),
     )
     minimum_count: float = setting(
-        0.0, "pairs that meet less often are left out of the table, but stay in the marginals", unit="weighted pairs", low=0
+        0.0,
+        "pairs that meet less often are left out of the table, but stay in the marginals",
+        unit="weighted pairs",
+        low=0,
     )
     blocks: int = setting(
-        0, "blocks of the pair matrix (output files); 0 sizes them by the vocabulary's counts", unit="blocks", low=0, high=1e6
+        0,
+        "blocks of the pair matrix (output files); 0 sizes them by the vocabulary's counts",
+        unit="blocks",
+        low=0,
+        high=1e6,
     )
     memory: int = setting(
         256, "partial counts a worker holds before it hands them to the shuffle", unit="MB", low=16, high=65536
@@ -131,26 +141,37 @@ class VectorsConfig:
 
     dimensions: int = setting(300, "length of a word vector", unit="numbers", low=1, high=4096)
     cells: str = setting(
-        "observed", "fit every observed pair, or those with positive PMI alone", choices=("observed", "positive")
+        "observed",
+        "fit every observed pair, or those alone whose PMI is above the shift",
+        choices=("observed", "positive"),
+    )
+    shift: float = setting(
+        -1.0,
+        "subtracted from every PMI before the fit, and added again to every estimate: log k of shifted PMI",
+        unit="nats",
+        low=-20,
+        high=20,
     )
     target: float = setting(
-        -1.0, "PMI that a pair never seen is drawn to with weight `background`", unit="nats", low=-20, high=20
+        0.0, "what a pair never seen is drawn to, counted from the shift", unit="nats", low=-20, high=20
     )
     background: float = setting(0.1, "alpha, the weight of every cell, seen or not, at `target`", low=0, high=1e6)
-    shift: float = setting(
-        0.0, "log k subtracted from every PMI before the fit, as in shifted PMI", unit="nats", low=-20, high=20
-    )
     count_ceiling: float = setting(
         10.0, "x_max of w = min(1, (n / x_max) ^ weight_exponent)", unit="weighted pairs", low=1e-9, high=1e12
     )
     weight_exponent: float = setting(0.75, "exponent of w", low=0, high=2)
     truncate_weights: bool = setting(True, "hold w at 1 above the ceiling; false lets it grow")
     regularization: float = setting(0.1, "lambda, on the squared length of every factor", low=0, high=1e9)
-    warm_sweeps: int = setting(3, "unweighted sweeps on the shrunken table before the weighted ones", unit="sweeps", low=0, high=100)
-    sweeps: int = setting(3, "weighted sweeps; each solves both sides once", unit="sweeps", low=0, high=1000)
+    warm_sweeps: int = setting(
+        3, "unweighted sweeps on the shrunken table before the weighted ones", unit="sweeps", low=0, high=100
+    )
+    sweeps: int = setting(2, "weighted sweeps; each solves both sides once", unit="sweeps", low=0, high=1000)
     solver_steps: int = setting(3, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
     exponent: float = setting(
-        0.5, "p of the read-out E |L|^p; at 0.5 the signed inner product of two vectors is their PMI", low=0, high=1
+        0.5,
+        "p of the read-out E |L|^p; at 0.5 the signed inner product of two vectors is their PMI less the shift",
+        low=0,
+        high=1,
     )
     seed: int = setting(1, "seed of the initial factors", low=0, high=2**63 - 1)
     blocks: int = setting(0, "row blocks dealt to tasks; 0 takes two a core", unit="blocks", low=0, high=1e6)
@@ -162,6 +183,9 @@ class QueryConfig:
 
     top: int = setting(10, "answers to print", unit="words", low=1, high=1e6)
     minimum_count: int = setting(0, "leave out words that occur less often", unit="occurrences", low=0)
+    minimum_pairs: float = setting(
+        3.0, "with --observed, leave out pairs that met less often", unit="weighted pairs", low=0
+    )
 
 
 @dataclass(frozen=True)
@@ -237,9 +261,7 @@ def checked(key: str, value: object) -> Scalar:
     assert isinstance(value, bool | int | float | str)
     wrong = bounds.choices and value not in bounds.choices
     if isinstance(value, int | float) and not isinstance(value, bool):
-        wrong = not (
-            (bounds.low is None or value >= bounds.low) and (bounds.high is None or value <= bounds.high)
-        )
+        wrong = not ((bounds.low is None or value >= bounds.low) and (bounds.high is None or value <= bounds.high))
     if wrong:
         takes = f"it takes {bounds.range_text()} {bounds.unit}".rstrip()
         raise ConfigurationError(f"{key} = {value} is out of range", cure=takes)
@@ -287,17 +309,18 @@ def build_config(document: Mapping[str, Any], overrides: Sequence[str] = (), whe
     names = [section.name for section in dataclasses.fields(Config)]
     for section, entries in document.items():
         if section not in names or not isinstance(entries, Mapping):
-            raise ConfigurationError(f"unknown section [{section}] in {where}", cure=f"known sections: {', '.join(names)}")
+            raise ConfigurationError(
+                f"unknown section [{section}] in {where}", cure=f"known sections: {', '.join(names)}"
+            )
         for name, value in entries.items():
             values[f"{section}.{name}"] = checked(f"{section}.{name}", value)
     values.update(parse_override(text) for text in overrides)
-    sections = {
-        section.name: section.default_factory(  # type: ignore[misc]
-            **{key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{section.name}.")}
-        )
-        for section in dataclasses.fields(Config)
-    }
-    return Config(**sections)
+    config = Config()
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        changed = dataclasses.replace(getattr(config, section), **{name: value})
+        config = dataclasses.replace(config, **{section: changed})
+    return config
 
 
 def load_config(path: str | None, overrides: Sequence[str] = ()) -> Config:
@@ -305,10 +328,12 @@ def load_config(path: str | None, overrides: Sequence[str] = ()) -> Config:
     if path is None:
         return build_config({}, overrides)
     try:
-        with open(path, "rb") as handle:
+        with Path(path).open("rb") as handle:
             document = tomllib.load(handle)
     except OSError as error:
-        raise ConfigurationError(f"cannot read configuration {path}: {error.strerror}", cure="check the path") from error
+        raise ConfigurationError(
+            f"cannot read configuration {path}: {error.strerror}", cure="check the path"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not TOML: {error}", cure="see conf/pipeline.toml for the form") from error
     return build_config(document, overrides, where=path)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 REQUIRED_JAVA = 17
 CURE = (
@@ -29,7 +30,7 @@ def parse_major_version(version_text: str) -> int | None:
 def find_java() -> str | None:
     """The Java that Spark's launcher takes: ``$JAVA_HOME/bin/java``, else ``java`` on PATH."""
     home = os.environ.get("JAVA_HOME")
-    return os.path.join(home, "bin", "java") if home else shutil.which("java")
+    return str(Path(home, "bin", "java")) if home else shutil.which("java")
 
 
 def java_version(executable: str) -> int | None:

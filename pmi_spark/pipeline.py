@@ -149,7 +149,8 @@ class Pipeline:
         files = self._artifacts.write_files("vocabulary", vocabulary, schemas.VOCABULARY)
         if not sum(part.row_count for part in files):
             raise RunError(
-                f"no word occurs {settings.minimum_count} times", cure="lower vocabulary.minimum_count or give more text"
+                f"no word occurs {settings.minimum_count} times",
+                cure="lower vocabulary.minimum_count or give more text",
             )
         total = self._artifacts.require("tokens").facts["words"]
         commit(files, {**kept_total.get, "all_words": total})
@@ -187,7 +188,9 @@ class Pipeline:
         if not files:
             raise RunError(f"no pair met {settings.minimum_count} times", cure="lower pairs.minimum_count")
         self._write_marginals(commit, counts.marginals)
-        commit(files, {"denominator": weights.denominator, "marginal_total": int(counts.marginals.sum()), "blocks": blocks})
+        commit(
+            files, {"denominator": weights.denominator, "marginal_total": int(counts.marginals.sum()), "blocks": blocks}
+        )
 
     def _write_marginals(self, commit: _Commit, marginals: npt.NDArray[np.int64]) -> None:
         table = pa.table({"word_id": np.arange(len(marginals), dtype=np.int32), "marginal_count": marginals})
@@ -228,7 +231,7 @@ class Pipeline:
         if settings.dimensions > len(vocabulary):
             raise RunError(
                 f"the vocabulary has {len(vocabulary)} words, fewer than vectors.dimensions = {settings.dimensions}",
-                cure=f"set vectors.dimensions to at most {len(vocabulary)}, lower vocabulary.minimum_count or give more text",
+                cure=f"set vectors.dimensions to at most {len(vocabulary)}, or lower vocabulary.minimum_count",
             )
         losses: list[float] = []
         canonical = canonical_form(*self._factors(len(vocabulary), losses))
@@ -236,15 +239,14 @@ class Pipeline:
             self._spark,
             canonical,
             settings.exponent,
+            settings.shift,
             vocabulary["word"].combine_chunks(),
             vocabulary["word_count"].combine_chunks(),
         )
         files = self._artifacts.write_files("vectors", frame, schemas.VECTORS)
         commit(files, {"loss_after_sweeps": losses, "dimensions": settings.dimensions})
 
-    def _factors(
-        self, word_count: int, losses: list[float]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def _factors(self, word_count: int, losses: list[float]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         settings = self._config.vectors
         cells = CellSettings(
             positive_only=settings.cells == "positive",
@@ -258,7 +260,9 @@ class Pipeline:
             of = settings.warm_sweeps if phase == "warm" else settings.sweeps
             if phase == "weighted":
                 losses.append(loss)
-            self._reporter.note("vectors", f"{phase} sweep {sweep} of {of}" + (f", loss {loss:,.0f}" if loss == loss else ""))
+            self._reporter.note(
+                "vectors", f"{phase} sweep {sweep} of {of}" + (f", loss {loss:,.0f}" if loss == loss else "")
+            )
 
         row_blocks = settings.blocks or 2 * self._spark.sparkContext.defaultParallelism
         table = build_row_blocks(self._artifacts.read("pmi", schemas.PMI), word_count, row_blocks, cells)
@@ -311,5 +315,3 @@ class _Commit:
 def _versions() -> dict[str, str]:
     packages = ("numpy", "scipy", "pyarrow", "pyspark", "jieba")
     return {"pmi_spark": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
-
-

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
-from pmi_spark.errors import MissingToolError
+from pmi_spark.errors import MissingToolError, RunError
 from pmi_spark.java import java_problem
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -29,17 +29,35 @@ class SparkSetting(NamedTuple):
 
 # Read once by the JVM's launcher, so they must be known before it starts.
 LAUNCH_SETTINGS = (
-    SparkSetting("spark.driver.memory", "4g", "in local mode the driver is also the executor; Spark's 1g spills a 10^7-pair table"),
+    SparkSetting(
+        "spark.driver.memory",
+        "4g",
+        "in local mode the driver is also the executor; Spark's 1g spills a 10^7-pair table",
+    ),
 )
 LOCAL_SETTINGS = (
     *LAUNCH_SETTINGS,
-    SparkSetting("spark.driver.maxResultSize", "0", "a half-sweep returns words x dimensions x 4 bytes; Spark's 1g stops it near 900,000 words"),
-    SparkSetting("spark.ui.showConsoleProgress", "false", "pmi-spark prints its own progress; two bars on one line garble each other"),
+    SparkSetting(
+        "spark.driver.maxResultSize",
+        "0",
+        "a half-sweep returns words x dimensions x 4 bytes; Spark's 1g stops it near 900,000 words",
+    ),
+    SparkSetting(
+        "spark.ui.showConsoleProgress",
+        "false",
+        "pmi-spark prints its own progress; two bars on one line garble each other",
+    ),
     SparkSetting("spark.ui.enabled", "false", "a laptop run needs no web server, and its port may be taken"),
-    SparkSetting("spark.sql.execution.arrow.maxRecordsPerBatch", "4096", "a batch of web documents then stays near 10 MB"),
-    SparkSetting("spark.sql.shuffle.partitions", "16", "Spark's 200 tasks cost more to start than a laptop's aggregation takes"),
+    SparkSetting(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", "4096", "a batch of web documents then stays near 10 MB"
+    ),
+    SparkSetting(
+        "spark.sql.shuffle.partitions", "16", "Spark's 200 tasks cost more to start than a laptop's aggregation takes"
+    ),
     SparkSetting("spark.python.worker.reuse", "true", "a worker keeps its dictionary and vocabulary from task to task"),
-    SparkSetting("spark.executorEnv.OMP_NUM_THREADS", "1", "every core has a task already; more BLAS threads only contend"),
+    SparkSetting(
+        "spark.executorEnv.OMP_NUM_THREADS", "1", "every core has a task already; more BLAS threads only contend"
+    ),
     SparkSetting("spark.executorEnv.OPENBLAS_NUM_THREADS", "1", "as above: numpy's wheels carry OpenBLAS"),
     SparkSetting("spark.executorEnv.MKL_NUM_THREADS", "1", "as above: conda's numpy carries MKL"),
 )
@@ -92,6 +110,26 @@ def launch_arguments() -> str:
     return " ".join([*arguments, "pyspark-shell"])
 
 
+def describe_failure(error: Exception) -> RunError:
+    """A failure of Spark, the JVM or the disk as one line: the innermost cause, which names what went wrong.
+
+    >>> str(describe_failure(OSError("No space left on device")))
+    'the run failed: OSError: No space left on device; finished stages are kept; --debug shows the whole trace'
+    """
+    text = str(error)
+    causes = [line.partition("Caused by: ")[2] for line in text.splitlines() if "Caused by: " in line]
+    lines = [
+        line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File "))
+    ]
+    # A Python worker's trace ends with the exception; a Java one names it first.
+    in_python = "Traceback (most recent call last)" in text
+    cause = causes[-1] if causes else (lines[-1] if in_python else lines[0]) if lines else ""
+    return RunError(
+        f"the run failed: {type(error).__name__}: {cause[:400]}",
+        cure="finished stages are kept; --debug shows the whole trace",
+    )
+
+
 def conf_directory() -> Path:
     """Where the project's ``conf`` lies: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).parent
@@ -119,7 +157,7 @@ def user_defaults() -> set[str]:
 def render_local_conf() -> str:
     """``conf/spark-local.conf``: LOCAL_SETTINGS as a properties file, each line with its reason."""
     lines = [
-        "# Local mode. `pmi-spark` applies these by itself wherever you have set nothing; for spark-submit, name the file:",
+        "# Local mode. `pmi-spark` applies these itself where you have set nothing; for spark-submit, name the file:",
         "#   spark-submit --properties-file conf/spark-local.conf jobs/run_pipeline.py ...",
         "# This file is written by `make conf`, from pmi_spark/session.py.",
     ]

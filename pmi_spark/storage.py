@@ -68,7 +68,9 @@ class Storage:
         hadoop_path, system = self._open(pattern)
         matches = system.globStatus(hadoop_path)
         if not matches:
-            raise InputError(f"no such input: {pattern}", cure="check the path; quote a glob so that the shell leaves it alone")
+            raise InputError(
+                f"no such input: {pattern}", cure="check the path; quote a glob so that the shell leaves it alone"
+            )
         return sorted(found for entry in matches for found in self._walk(_status(entry)))
 
     def _walk(self, entry: FileStatus) -> Iterator[FileStatus]:

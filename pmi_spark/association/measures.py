@@ -11,7 +11,7 @@ FURTHER_MEASURES = ("npmi", "log_likelihood")
 
 
 def log_probabilities(marginals: npt.NDArray[np.generic], context_smoothing: float) -> Doubles:
-    """log of the symmetric, smoothed marginal probability of each word; -inf where a word has no count.
+    """Log of the symmetric, smoothed marginal probability of each word; -inf where a word has no count.
 
         P_s(j)    = n_j^s / sum_k n_k^s                       (Levy, Goldberg, Dagan 2015, s = 0.75)
         log p_j   = (log P(j) + log P_s(j)) / 2

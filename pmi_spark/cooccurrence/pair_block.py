@@ -86,7 +86,7 @@ Runs = tuple[PairBlock, ...]
 
 
 def stack_runs(left: Runs, right: Runs) -> Runs:
-    """reduceByKey's combiner: gather runs, merging only those of similar size.
+    """ReduceByKey's combiner: gather runs, merging only those of similar size.
 
     As in a log-structured merge tree (O'Neil et al. 1996) each run is at least twice as long as the next, so a cell is
     copied O(log n) times, where merging every new run into one long one would copy it O(n) times.

@@ -57,7 +57,7 @@ class CountingPlan:
 
     @property
     def words_per_piece(self) -> int:
-        """Words counted at once. A meeting takes about 40 bytes while it is packed and sorted: a third of the budget."""
+        """Words counted at once: a meeting takes about 40 bytes while packed and sorted, a third of the budget."""
         return max(1 << 12, self.memory_bytes // (3 * 40 * self.window))
 
 
@@ -127,7 +127,9 @@ def _collect_marginals(spark: SparkSession, merged: RDD[tuple[int, Runs]], plan:
     return marginals
 
 
-def _finish_blocks(pair_blocks: int, minimum_units: int, rows: Iterator[tuple[int, Runs]]) -> Iterator[tuple[int, bytes]]:
+def _finish_blocks(
+    pair_blocks: int, minimum_units: int, rows: Iterator[tuple[int, Runs]]
+) -> Iterator[tuple[int, bytes]]:
     for block, runs in rows:
         if block < pair_blocks:
             cells = merge_blocks(runs)

@@ -50,7 +50,7 @@ def distance_weights(weighting: str, window: int) -> Weighting:
     if window > 20:
         raise ConfigurationError(
             f"pairs.weighting is harmonic and pairs.window is {window}",
-            cure="1/d over one whole denominator fits 64-bit sums up to window 20; take linear weights or a smaller window",
+            cure="1/d over one whole denominator fits 64 bits up to window 20; take linear weights or a smaller window",
         )
     denominator = math.lcm(*distances)
     return Weighting(tuple(denominator // d for d in distances), denominator)
@@ -95,7 +95,9 @@ def keep_thresholds(word_counts: Longs, threshold: float) -> npt.NDArray[np.uint
     return np.where(full, np.uint64(2**64 - 1), steps << np.uint64(11))
 
 
-def subsample(ids: Ids, document_ids: Longs, positions: Longs, thresholds: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+def subsample(
+    ids: Ids, document_ids: Longs, positions: Longs, thresholds: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.bool_]:
     """Which occurrences stay: decided by a hash of (document, position), so by nothing that changes from run to run.
 
     ``positions`` count from 0 inside each document, before anything is dropped. Gaps stay gaps.
@@ -114,14 +116,17 @@ def subsample(ids: Ids, document_ids: Longs, positions: Longs, thresholds: npt.N
     return np.asarray(chances <= thresholds[np.maximum(ids, 0)])
 
 
-def window_pairs(ids: Ids, document_ends: Longs, window: int, lefts: int | None = None) -> Iterator[tuple[int, Ids, Ids]]:
+def window_pairs(
+    ids: Ids, document_ends: Longs, window: int, lefts: int | None = None
+) -> Iterator[tuple[int, Ids, Ids]]:
     """For each distance d = 1..window the pairs (smaller id, larger id) of words d apart in one document.
 
     ``document_ends[k]`` is the position just past the document of position k. ``lefts`` limits the left word of a pair
     to the first positions, so that a long stream can be cut into pieces that overlap by ``window``. Pairs of a word
     with itself and pairs with a gap are left out. Cost: about six passes over the stream a distance.
 
-    The document "0 1 0 2" at window 2: distance 1 gives (0,1), (0,1), (0,2); distance 2 gives (1,2), for (0,0) is left out.
+    The document "0 1 0 2" at window 2: distance 1 gives (0,1), (0,1), (0,2); distance 2 gives (1,2), for (0,0)
+    is left out.
 
     >>> for d, low, high in window_pairs(np.array([0, 1, 0, 2], dtype=np.int32), np.full(4, 4), window=2):
     ...     print(d, low.tolist(), high.tolist())

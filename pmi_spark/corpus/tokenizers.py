@@ -59,7 +59,7 @@ def split_words_plain(text: str) -> list[str]:
         elif current:
             words.append(current)
             current = ""
-    return words + [current] if current else words
+    return [*words, current] if current else words
 
 
 def _is_word_character(character: str) -> bool:
@@ -74,7 +74,9 @@ def resolve_jieba_engine(engine: str, hmm: bool) -> str:
     """
     installed = importlib.util.find_spec("rjieba") is not None
     if engine == "rjieba" and not installed:
-        raise MissingToolError("tokens.jieba_engine is rjieba, which is not installed", cure="pip install 'pmi_spark[fast]'")
+        raise MissingToolError(
+            "tokens.jieba_engine is rjieba, which is not installed", cure="pip install 'pmi_spark[fast]'"
+        )
     if engine == "rjieba" or (engine == "auto" and installed and not hmm):
         return "rjieba"
     return "jieba"
@@ -99,15 +101,14 @@ def _jieba_cutter(engine: str, hmm: bool) -> Callable[[str], Any]:
 def jieba_tokenizer(engine: str, hmm: bool) -> Tokenizer:
     """A tokenizer for Chinese: jieba's words, lower-cased, those without a letter or digit left out.
 
-    >>> jieba_tokenizer("jieba", hmm=False)(pa.array(["\u6211\u6765\u5230\u5317\u4eac\u6e05\u534e\u5927\u5b66\u3002"])).to_pylist()
-    [['\u6211', '\u6765\u5230', '\u5317\u4eac', '\u6e05\u534e\u5927\u5b66']]
+    >>> tokenize = jieba_tokenizer("jieba", hmm=False)
+    >>> tokenize(pa.array(["我来到北京清华大学。"])).to_pylist()
+    [['我', '来到', '北京', '清华大学']]
     """
 
     def tokenize(texts: pa.Array) -> pa.Array:
         cut = _jieba_cutter(engine, hmm)
-        lists = [
-            [word.lower() for word in cut(text) if any(map(str.isalnum, word))] for text in texts.to_pylist()
-        ]
+        lists = [[word.lower() for word in cut(text) if any(map(str.isalnum, word))] for text in texts.to_pylist()]
         return pa.array(lists, type=pa.list_(pa.string()))
 
     return tokenize

@@ -11,7 +11,6 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 
-
 _PARTIAL = StructType(
     [
         StructField("word", StringType()),
@@ -77,5 +76,3 @@ def vocabulary_plain(
     ranked = sorted((-count, word) for word, count in word_counts.items() if count >= minimum_count)
     kept = ranked[:maximum_size] if maximum_size else ranked
     return [(rank, word, -negative, document_counts[word]) for rank, (negative, word) in enumerate(kept)]
-
-

@@ -36,9 +36,7 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     array([-4.])
     """
     dimensions = left.shape[1]
-    gramian = np.block(
-        [[_product(left, left), _product(left, right)], [_product(right, left), _product(right, right)]]
-    )
+    gramian = np.block([[_product(left, left), _product(left, right)], [_product(right, left), _product(right, right)]])
     squares, rotation = np.linalg.eigh(gramian)
     # U and V nearly span one space, so half of Z's directions are noise of float32's size: they are cut off.
     held = squares > 1e-12 * squares[-1]
@@ -54,7 +52,7 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
 
 
 def _product(left: Floats, right: Floats) -> npt.NDArray[np.float64]:
-    """left' right in float64, over slices of 2^16 words so that no float64 copy of a whole side is made."""
+    """Left' right in float64, over slices of 2^16 words so that no float64 copy of a whole side is made."""
     total = np.zeros((left.shape[1], right.shape[1]))
     for start in range(0, len(left), 1 << 16):
         part = slice(start, start + (1 << 16))

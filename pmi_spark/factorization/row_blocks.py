@@ -72,7 +72,7 @@ def build_row_block(
 def cell_weights(
     pair_counts: npt.NDArray[np.float64], count_ceiling: float, weight_exponent: float, truncate: bool
 ) -> Floats:
-    """w = min(1, (n / x_max)^exponent), GloVe's weighting (Pennington et al. 2014); without the minimum if not truncated.
+    """w = min(1, (n / x_max)^exponent), GloVe's weighting (Pennington et al. 2014); uncapped if not truncated.
 
     >>> cell_weights(np.array([1.0, 16.0, 64.0]), 16.0, 0.5, truncate=True)
     array([0.25, 1.  , 1.  ], dtype=float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,17 +23,19 @@ class SimilarityScore(NamedTuple):
 
 def read_judgements(path: str) -> list[tuple[str, str, float]]:
     """``word1 TAB word2 TAB score`` lines. Raises InputError with the line that is not one."""
-    judgements = []
     try:
-        with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    first, second, score = line.rstrip("\n").split("\t")
-                    judgements.append((first, second, float(score)))
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}", cure="check the path") from error
-    except ValueError as error:
-        raise InputError(f"{path} line {number}: {line.strip()!r}", cure="write word1 TAB word2 TAB score") from error
+    judgements = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            first, second, score = line.split("\t")
+            judgements.append((first, second, float(score)))
+        except ValueError as error:
+            raise InputError(f"{path} line {number} is {line!r}", cure="write word1 TAB word2 TAB score") from error
     return judgements
 
 

@@ -30,7 +30,7 @@ def word_id(vectors: WordVectors, word: str) -> int:
 
 
 def nearest_spellings(vectors: WordVectors, word: str, count: int = 5) -> list[str]:
-    """Words spelt most like ``word``, by difflib's ratio; among the 100,000 most frequent, so that it stays under a second."""
+    """Words spelt most like ``word``, by difflib's ratio; among the 100,000 most frequent (about a second)."""
     candidates = [other for other in vectors.words[:100_000] if abs(len(other) - len(word)) <= 2]
     return difflib.get_close_matches(word, candidates, n=count, cutoff=0.6)
 
@@ -45,7 +45,7 @@ def similar_words(vectors: WordVectors, word: str, top: int, minimum_count: int 
 def related_words(vectors: WordVectors, word: str, top: int, minimum_count: int = 0) -> list[Neighbour]:
     """The ``top`` words of largest estimated PMI with ``word``, met or not. One product of n x d."""
     own = word_id(vectors, word)
-    estimated = vectors.matrix @ (vectors.pmi_scale * vectors.matrix[own])
+    estimated = vectors.shift + vectors.matrix @ (vectors.pmi_scale * vectors.matrix[own])
     return _best(vectors, estimated, own, top, minimum_count)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,9 @@ def open_artifact(output: str, name: str) -> ds.Dataset:
         with system.open_input_stream(f"{folder}/{MANIFEST_NAME}") as stream:
             manifest = Manifest.from_json(stream.read().decode("utf-8"), where=f"{folder}/{MANIFEST_NAME}")
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`") from error
+        raise InputError(
+            f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`"
+        ) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"cannot read {output}: {error}", cure="check the path and its permissions") from error
     return ds.dataset([f"{folder}/{part.name}" for part in manifest.files], filesystem=system, format="parquet")
@@ -37,7 +40,8 @@ def open_artifact(output: str, name: str) -> ds.Dataset:
 class WordVectors:
     """All word vectors by word id, with the gauge they were written in.
 
-    ``matrix`` (words x d) is E |L|^p; ``eigenvalues`` are L, ``exponent`` is p.
+    ``matrix`` (words x d) is E |L|^p; ``eigenvalues`` are L, ``exponent`` is p; an estimate adds ``shift``
+    (nats).
     """
 
     words: list[str]
@@ -45,6 +49,7 @@ class WordVectors:
     matrix: Floats
     eigenvalues: npt.NDArray[np.float64]
     exponent: float
+    shift: float
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -58,7 +63,7 @@ class WordVectors:
 
     @cached_property
     def pmi_scale(self) -> Floats:
-        """s_k |L_k|^(1 - 2p): with it, PMI_hat(i, j) = sum_k scale_k v_ik v_jk whatever p the vectors were written with."""
+        """s_k |L_k|^(1 - 2p): PMI_hat(i, j) = shift + sum_k scale_k v_ik v_jk, whatever p the vectors have."""
         magnitudes = np.abs(self.eigenvalues)
         powers = np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * self.exponent)
         return (np.sign(self.eigenvalues) * powers).astype(np.float32)
@@ -76,10 +81,11 @@ def load_vectors(output: str) -> WordVectors:
         matrix=matrix,
         eigenvalues=np.asarray(gauge["eigenvalues"]),
         exponent=float(gauge["exponent"]),
+        shift=float(gauge["shift"]),
     )
 
 
-def _vector_metadata(schema: pa.Schema) -> dict[str, list[float] | float]:
+def _vector_metadata(schema: pa.Schema) -> dict[str, Any]:
     """The vector column's metadata, which Spark keeps as JSON in the Parquet footer."""
     text = (schema.metadata or {}).get(b"org.apache.spark.sql.parquet.row.metadata", b"{}")
     for column in json.loads(text).get("fields", []):
@@ -89,7 +95,7 @@ def _vector_metadata(schema: pa.Schema) -> dict[str, list[float] | float]:
 
 
 def observed_pairs(output: str, word_id: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], Floats]:
-    """The partners a word met: (their ids, weighted pair counts, PMI in nats). Reads the row groups that may hold it."""
+    """The partners a word met: (their ids, weighted pair counts, PMI in nats). Reads the row groups that may."""
     columns = ["word_id", "context_id", "pair_count", "pmi"]
     wanted = (pc.field("word_id") == word_id) | (pc.field("context_id") == word_id)
     table = open_artifact(output, "pmi").to_table(columns=columns, filter=wanted)
