@@ -259,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message())
             return EXIT_USAGE
-        return _fail(f"{error.format_message()}; see pmi-spark --help", EXIT_USAGE)
+        return _fail(f"{error.format_message().rstrip('.')}; see pmi-spark --help", EXIT_USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted; finished stages are kept, the same command goes on from there", EXIT_INTERRUPTED)
 

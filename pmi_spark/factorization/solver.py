@@ -103,8 +103,8 @@ def _conjugate_gradients(
     """``steps`` of CG on (shared + Y' diag(w) Y) u = right (Hestenes and Stiefel 1952)."""
 
     def apply(vector: Floats) -> Floats:
-        product: Floats = shared @ vector + (weights * (gathered @ vector)) @ gathered
-        return product
+        product = shared @ vector + (weights * (gathered @ vector)) @ gathered
+        return product.astype(np.float32, copy=False)
 
     solution = start.copy()
     residual = right - apply(solution)

@@ -89,9 +89,9 @@ def _vector_metadata(schema: pa.Schema) -> dict[str, Any]:
     """The vector column's metadata, which Spark keeps as JSON in the Parquet footer."""
     text = (schema.metadata or {}).get(b"org.apache.spark.sql.parquet.row.metadata", b"{}")
     for column in json.loads(text).get("fields", []):
-        if column["name"] == "vector" and "eigenvalues" in column["metadata"]:
+        if column["name"] == "vector" and {"eigenvalues", "exponent", "shift"} <= column["metadata"].keys():
             return dict(column["metadata"])
-    raise RunError("the vectors carry no signs in their metadata", cure="write them with `pmi-spark vectors`")
+    raise RunError("the vectors carry no signs and shift in their metadata", cure="write them with `pmi-spark vectors`")
 
 
 def observed_pairs(output: str, word_id: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], Floats]:
