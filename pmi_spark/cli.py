@@ -5,6 +5,7 @@ Exit status: 0 done, 1 the run failed, 2 usage, configuration or missing input, 
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -91,16 +92,33 @@ def _run_stages(
 @contextmanager
 def _failures_in_one_line(debug: bool) -> Iterator[None]:
     """Spark's failures as a RunError that names the root cause; everything as it is with ``--debug``."""
-    from pmi_spark.session import describe_failure
+    from pmi_spark.session import describe_failure, stop_session
 
+    if not debug:
+        # py4j reports an interrupted call to the root logger with its whole trace; a handler there keeps it quiet.
+        logging.getLogger().addHandler(logging.NullHandler())
     try:
         yield
-    except (PmiSparkError, KeyboardInterrupt):
+    except KeyboardInterrupt:
+        stop_session()
+        raise
+    except PmiSparkError:
         raise
     except Exception as error:
+        if _is_interrupt(error):
+            raise KeyboardInterrupt from error
         if debug:
             raise
         raise describe_failure(error) from error
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Was the failure raised while Ctrl-C was being handled? py4j turns some interrupts into errors of its own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _inputs(first: Sequence[str] | None, more: Sequence[str] | None) -> list[str]:
@@ -252,6 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         status = command.main(given, prog_name="pmi-spark", standalone_mode=False)
+        # Typer turns Ctrl-C into this status.
+        if status == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
         return status if isinstance(status, int) else 0
     except PmiSparkError as error:
         return _fail(str(error), error.exit_status)

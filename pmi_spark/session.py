@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from py4j.protocol import Py4JError
 from pyspark import SparkConf
 from pyspark.sql import SparkSession
 
@@ -86,6 +88,16 @@ def start_session(application: str = "pmi_spark") -> SparkSession:
     conf.setIfMissing("spark.master", "local[*]")
     conf.setIfMissing("spark.app.name", application)
     return SparkSession.builder.config(conf=conf).getOrCreate()
+
+
+def stop_session() -> None:
+    """End the running session, if any, so that its tasks stop before this process does."""
+    running = SparkSession.getActiveSession()
+    if running is not None:
+        # An interrupted call may have left the connection to the JVM broken; the JVM then ends with this process.
+        with suppress(Py4JError, OSError):
+            running.sparkContext.cancelAllJobs()
+            running.stop()
 
 
 def _pin_blas_threads() -> None:
