@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pmi_spark import __version__
 from pmi_spark.artifacts import STAGES
@@ -37,7 +38,7 @@ def settings_epilog(*sections: str) -> str:
     """The settings of some stages for a help page: one paragraph each, from their declarations."""
     lines = ["Settings, given as --set section.key=value or in the --config file:"]
     lines += [f"{entry.key}: {entry.describe()}" for entry in declared_settings(*sections)]
-    return "\n\n".join(line.replace("_", r"\_").replace("|", "or").replace("^", r"\^") for line in lines)
+    return "\n\n".join(line.replace("_", r"\_").replace(" | ", " or ") for line in lines)
 
 
 Input = Annotated[
@@ -231,7 +232,7 @@ def _print_neighbours(score_name: str, neighbours: Sequence[Any]) -> None:
     table = Table("word", score_name, "occurrences", box=None, pad_edge=False)
     table.columns[1].justify = table.columns[2].justify = "right"
     for neighbour in neighbours:
-        table.add_row(neighbour.word, f"{neighbour.score:.3f}", f"{neighbour.word_count:,}")
+        table.add_row(Text(neighbour.word), f"{neighbour.score:.3f}", f"{neighbour.word_count:,}")
     Console().print(table, markup=False, highlight=False)
 
 

@@ -77,7 +77,7 @@ class Pipeline:
 
         ``inputs`` are the paths, directories and globs of the ``tokens`` stage. Raises PmiSparkError.
         """
-        parse_measures(self._config.pmi.measures)
+        parse_measures(self._config.pmi.measures, self._config.pmi.marginals)
         distance_weights(self._config.pairs.weighting, self._config.pairs.window)
         self._artifacts.refuse_foreign()
         for stage in stages:
@@ -220,7 +220,7 @@ class Pipeline:
             marginals=marginals,
             denominator=denominator,
             context_smoothing=settings.context_smoothing,
-            further=parse_measures(settings.measures),
+            further=parse_measures(settings.measures, settings.marginals),
             window_total=total,
         )
         commit(self._artifacts.write_files("pmi", pmi, schemas.PMI), {"window_total": total})

@@ -27,7 +27,8 @@ def log_probabilities(marginals: npt.NDArray[np.generic], context_smoothing: flo
         logs = np.log(counts)
     plain = logs - np.log(counts.sum())
     met = counts > 0
-    smoothed = context_smoothing * logs - np.log(np.sum(counts[met] ** context_smoothing))
+    powers = context_smoothing * np.where(met, logs, 0.0)
+    smoothed = powers - np.log(np.sum(np.exp(powers[met])))
     return np.where(met, (plain + smoothed) / 2, -np.inf)
 
 

@@ -18,7 +18,7 @@ from pmi_spark.schemas import PMI
 Batches = Iterator[pa.RecordBatch]
 
 
-def parse_measures(text: str) -> tuple[str, ...]:
+def parse_measures(text: str, marginals: str = "window") -> tuple[str, ...]:
     """``pmi.measures`` -> names in the artifact's order; ConfigurationError names the known ones.
 
     >>> parse_measures("log_likelihood, npmi")
@@ -30,6 +30,11 @@ def parse_measures(text: str) -> tuple[str, ...]:
             raise ConfigurationError(
                 f"pmi.measures names {name}", cure=f"known measures: {', '.join(measures.FURTHER_MEASURES)}"
             )
+    if "log_likelihood" in names and marginals != "window":
+        raise ConfigurationError(
+            "pmi.measures names log_likelihood and pmi.marginals is unigram",
+            cure="a pair's 2x2 table needs window marginals: set pmi.marginals to window",
+        )
     return tuple(name for name in measures.FURTHER_MEASURES if name in names)
 
 

@@ -57,8 +57,8 @@ class CountingPlan:
 
     @property
     def words_per_piece(self) -> int:
-        """Words counted at once: a meeting takes about 40 bytes while packed and sorted, a third of the budget."""
-        return max(1 << 12, self.memory_bytes // (3 * 40 * self.window))
+        """Words counted at once: a piece's meetings, 36 bytes each at the peak, and its cells fit the budget."""
+        return max(1 << 12, self.memory_bytes // (2 * 36 * self.window))
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,7 @@ def _counter(broadcast: Broadcast[Words], plan: CountingPlan) -> Callable[[Batch
         words = broadcast.value
         accumulator = PairAccumulator(plan)
         for batch in batches:
-            ids, ends = encode_documents(batch, words, plan.unknown_leaves_gap)
-            yield from map(_blocks_batch, accumulator.add(ids, ends))
+            yield from map(_blocks_batch, accumulator.add(*encode_documents(batch, words, plan.unknown_leaves_gap)))
         yield from map(_blocks_batch, accumulator.finish())
 
     return run
@@ -196,43 +195,58 @@ def encode_documents(batch: pa.RecordBatch, words: Words, unknown_leaves_gap: bo
 
 
 class PairAccumulator:
-    """A task's counts so far, in runs; hands out blocks when they outgrow the memory budget."""
+    """A task's text so far, counted a piece at a time: as many words as the memory budget has room for."""
 
     def __init__(self, plan: CountingPlan) -> None:
         self._plan = plan
-        self._runs: Runs = ()
+        self._waiting: list[tuple[windows.Ids, Longs]] = []
+        self._marginals = np.zeros(plan.layout.vocabulary_size, dtype=np.int64)
 
     def add(self, ids: windows.Ids, ends: Longs) -> Iterator[list[tuple[int, PairBlock]]]:
-        """Count a stream of whole documents, in pieces that overlap by the window; yields flushed blocks."""
-        plan = self._plan
-        for start in range(0, len(ids), plan.words_per_piece):
-            piece = slice(start, start + plan.words_per_piece + plan.window)
-            meetings = windows.window_pairs(ids[piece], ends[piece] - start, plan.window, plan.words_per_piece)
-            run = count_meetings(meetings, plan.weights.units, plan.layout)
-            self._runs = stack_runs(self._runs, (run,))
-            # Merging copies both runs once more, so a third of the budget may be held.
-            if 16 * sum(map(len, self._runs)) > plan.memory_bytes // 3:
-                yield from self.finish()
+        """Take a stream of whole documents; yields the blocks of each piece that is full."""
+        self._waiting.append((ids, ends))
+        if sum(len(ids) for ids, _ in self._waiting) >= self._plan.words_per_piece:
+            yield from self._count_waiting()
 
     def finish(self) -> Iterator[list[tuple[int, PairBlock]]]:
-        """Hand out everything counted so far: the pair blocks, then the marginals' blocks."""
-        if any(map(len, self._runs)):
-            run = merge_blocks(self._runs)
-            yield list(self._plan.layout.split(run))
-            yield self._marginal_blocks(run)
-        self._runs = ()
+        """The blocks of what is left, then the marginals of everything added."""
+        yield from self._count_waiting()
+        shares = _marginal_blocks(self._marginals, self._plan)
+        if shares:
+            yield shares
 
-    def _marginal_blocks(self, run: PairBlock) -> list[tuple[int, PairBlock]]:
-        plan, layout = self._plan, self._plan.marginal_layout
-        marginals = np.zeros(layout.vocabulary_size, dtype=np.int64)
-        for block, cells in plan.layout.split(run):
-            word_ids, context_ids = plan.layout.decode(block, cells.keys)
-            np.add.at(marginals, word_ids, cells.counts)
-            np.add.at(marginals, context_ids, cells.counts)
-        shares = []
-        for block in range(layout.blocks):
-            share = marginals[block :: layout.blocks]
-            met = np.flatnonzero(share)
-            if len(met):
-                shares.append((plan.layout.blocks + block, PairBlock(met, share[met])))
-        return shares
+    def _count_waiting(self) -> Iterator[list[tuple[int, PairBlock]]]:
+        """Count the waiting stream in pieces that overlap by the window: no document is too long."""
+        plan = self._plan
+        starts = np.cumsum([0, *(len(ids) for ids, _ in self._waiting)])
+        ids = np.concatenate([ids for ids, _ in self._waiting] or [_NO_IDS])
+        ends = np.concatenate(
+            [ends + start for (_, ends), start in zip(self._waiting, starts, strict=False)] or [_NO_IDS]
+        )
+        self._waiting = []
+        pieces = -(-len(ids) // plan.words_per_piece)
+        step = -(-len(ids) // max(1, pieces))
+        for start in range(0, len(ids), max(1, step)):
+            piece = slice(start, start + step + plan.window)
+            meetings = windows.window_pairs(ids[piece], ends[piece] - start, plan.window, step)
+            blocks = list(plan.layout.split(count_meetings(meetings, plan.weights.units, plan.layout)))
+            for block, cells in blocks:
+                word_ids, context_ids = plan.layout.decode(block, cells.keys)
+                np.add.at(self._marginals, word_ids, cells.counts)
+                np.add.at(self._marginals, context_ids, cells.counts)
+            if blocks:
+                yield blocks
+
+
+_NO_IDS = np.empty(0, dtype=np.int32)
+
+
+def _marginal_blocks(marginals: Longs, plan: CountingPlan) -> list[tuple[int, PairBlock]]:
+    """Marginals as blocks numbered after the pairs' own: key id // M in block id mod M, only words that met any."""
+    count = plan.marginal_layout.blocks
+    shares = ((block, marginals[block::count]) for block in range(count))
+    return [
+        (plan.layout.blocks + block, PairBlock(np.flatnonzero(share), share[share > 0]))
+        for block, share in shares
+        if share.any()
+    ]

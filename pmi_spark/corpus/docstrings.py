@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+_PASSED_OVER = {"site-packages", "test", "tests"}
 PACKAGES = ("numpy", "scipy", "pyspark", "pyarrow")
 
 
@@ -25,10 +26,10 @@ def source_folders(packages: Iterable[str] = PACKAGES) -> list[Path]:
 def docstring_documents(folder: Path) -> Iterator[str]:
     """Each paragraph of each docstring below a folder as one line, files in order of their path.
 
-    Files that do not parse are passed over, as are other packages installed below the standard library.
+    Passed over: files that do not parse, tests, and packages installed below the standard library.
     """
     for path in sorted(folder.rglob("*.py")):
-        if "site-packages" in path.relative_to(folder).parts or "test" in path.as_posix().removeprefix(str(folder)):
+        if not _PASSED_OVER.isdisjoint(path.relative_to(folder).parts):
             continue
         try:
             with warnings.catch_warnings(action="ignore"):

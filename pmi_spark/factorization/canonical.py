@@ -30,7 +30,8 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     With Z = [U V] and J swapping its halves, (U V' + V U') / 2 = Z J Z' / 2. From the Gramian Z'Z = W D W' follows an
     orthonormal Q = Z W D^-1/2, in which the table is the small matrix D^1/2 W' J W D^1/2 / 2 (2d x 2d); its
     eigenvectors, through Q, are the table's. PMI is indefinite: eigenvalues of either sign are kept. Each eigenvector's
-    sign is set so that its entries sum to at least 0. Cost: 8 n d^2 flops, one more copy of n x d.
+    sign is set so that its entries sum to at least 0. A table of rank below d is filled up with zeros.
+    Cost: 8 n d^2 flops, one more copy of n x d.
 
     >>> canonical_form(np.array([[2.0], [0.0]]), np.array([[-2.0], [0.0]])).eigenvalues
     array([-4.])
@@ -39,7 +40,7 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     gramian = np.block([[_product(left, left), _product(left, right)], [_product(right, left), _product(right, right)]])
     squares, rotation = np.linalg.eigh(gramian)
     # U and V nearly span one space, so half of Z's directions are noise of float32's size: they are cut off.
-    held = squares > 1e-12 * squares[-1]
+    held = squares > max(1e-12 * squares[-1], np.finfo(np.float32).tiny)
     scale, rotation = np.sqrt(squares[held]), rotation[:, held]
     swapped = np.roll(rotation, dimensions, axis=0)
     middle = scale[:, None] * (rotation.T @ swapped) * scale / 2
@@ -48,7 +49,8 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     mix = (rotation / scale) @ eigenvectors[:, leading]
     basis = (left @ mix[:dimensions] + right @ mix[dimensions:]).astype(np.float32)
     basis *= np.where(basis.sum(axis=0, dtype=np.float64) < 0, -1, 1).astype(np.float32)
-    return Canonical(basis, eigenvalues[leading])
+    missing = dimensions - len(leading)
+    return Canonical(np.pad(basis, ((0, 0), (0, missing))), np.pad(eigenvalues[leading], (0, missing)))
 
 
 def _product(left: Floats, right: Floats) -> npt.NDArray[np.float64]:

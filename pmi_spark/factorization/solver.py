@@ -69,7 +69,9 @@ def solve_warm(block: RowBlock, other: OtherSide, loss: LossSettings) -> Solved:
     right = block.matrix(shrunken.astype(np.float32), len(other.factors)) @ other.factors
     right += loss.target * other.factor_sum
     system = other.gramian.astype(np.float64)
-    system[np.diag_indices_from(system)] += max(loss.regularization, 1e-6 * float(np.trace(system)) / len(system))
+    system[np.diag_indices_from(system)] += max(
+        loss.regularization, 1e-6 * float(np.trace(system)) / len(system), 1e-12
+    )
     factors = np.linalg.solve(system, right.T.astype(np.float64)).T.astype(np.float32)
     return Solved(block.block, np.ascontiguousarray(factors), fitted_loss=float("nan"))
 
@@ -115,7 +117,11 @@ def _conjugate_gradients(
         if squared <= smallest:
             break
         image = apply(direction)
-        rate = squared / float(direction @ image)
+        curvature = float(direction @ image)
+        # Without background or regularization a row of vanishing weights has no curvature left in float32.
+        if curvature <= 0:
+            break
+        rate = squared / curvature
         solution += np.float32(rate) * direction
         residual -= np.float32(rate) * image
         before, squared = squared, float(residual @ residual)

@@ -21,9 +21,10 @@ class Neighbour(NamedTuple):
 
 def word_id(vectors: WordVectors, word: str) -> int:
     """The id of a word; InputError with the nearest spellings when the vocabulary does not hold it."""
-    found = vectors.ids.get(word, vectors.ids.get(word.lower()))
+    lowered = word.lower().replace("\u2019", "'")
+    found = vectors.ids.get(word, vectors.ids.get(lowered))
     if found is None:
-        near = nearest_spellings(vectors, word.lower())
+        near = nearest_spellings(vectors, lowered)
         cure = f"nearest spellings: {', '.join(near)}" if near else "no word is spelt like it"
         raise InputError(f"unknown word {word}", cure)
     return found
@@ -54,7 +55,7 @@ def related_observed(
 ) -> list[Neighbour]:
     """The ``top`` partners of largest observed PMI among those that ``word`` met ``minimum_pairs`` times (weighted)."""
     own = word_id(vectors, word)
-    partners, pair_counts, values = observed_pairs(output, own)
+    partners, pair_counts, values = observed_pairs(output, own, vectors.vocabulary_fingerprint)
     scores = np.full(len(vectors.words), -np.inf, dtype=np.float32)
     often = pair_counts >= minimum_pairs
     scores[partners[often]] = values[often]

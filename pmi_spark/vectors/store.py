@@ -20,8 +20,11 @@ from pmi_spark.errors import InputError, RunError
 Floats = npt.NDArray[np.float32]
 
 
-def open_artifact(output: str, name: str) -> ds.Dataset:
-    """The Parquet files that an artifact's manifest names. Raises InputError when there is no complete one."""
+def read_artifact(output: str, name: str, **scan: Any) -> tuple[pa.Table, Manifest]:
+    """Rows of an artifact, from the Parquet files its manifest names, and the manifest; ``scan`` goes to ``to_table``.
+
+    Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
+    """
     try:
         system, root = pafs.FileSystem.from_uri(output) if "://" in output else (pafs.LocalFileSystem(), output)
         folder = f"{root.rstrip('/')}/{name}"
@@ -33,7 +36,11 @@ def open_artifact(output: str, name: str) -> ds.Dataset:
         ) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"cannot read {output}: {error}", cure="check the path and its permissions") from error
-    return ds.dataset([f"{folder}/{part.name}" for part in manifest.files], filesystem=system, format="parquet")
+    paths = [f"{folder}/{part.name}" for part in manifest.files]
+    try:
+        return ds.dataset(paths, filesystem=system, format="parquet").to_table(**scan), manifest
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(f"{folder} is damaged: {error}", cure=f"run `pmi-spark {name}` again") from error
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,7 @@ class WordVectors:
     eigenvalues: npt.NDArray[np.float64]
     exponent: float
     shift: float
+    vocabulary_fingerprint: str = ""
 
     @cached_property
     def ids(self) -> dict[str, int]:
@@ -71,7 +79,8 @@ class WordVectors:
 
 def load_vectors(output: str) -> WordVectors:
     """Read the ``vectors`` artifact of a run: 4 d bytes a word. Raises InputError when there is none."""
-    table = open_artifact(output, "vectors").to_table().sort_by("word_id").combine_chunks()
+    table, manifest = read_artifact(output, "vectors")
+    table = table.sort_by("word_id").combine_chunks()
     gauge = _vector_metadata(table.schema)
     lists = table["vector"].combine_chunks()
     matrix = np.asarray(lists.flatten()).reshape(len(table), -1)
@@ -82,6 +91,7 @@ def load_vectors(output: str) -> WordVectors:
         eigenvalues=np.asarray(gauge["eigenvalues"]),
         exponent=float(gauge["exponent"]),
         shift=float(gauge["shift"]),
+        vocabulary_fingerprint=str(manifest.upstream.get("vocabulary", "")),
     )
 
 
@@ -94,10 +104,17 @@ def _vector_metadata(schema: pa.Schema) -> dict[str, Any]:
     raise RunError("the vectors carry no signs and shift in their metadata", cure="write them with `pmi-spark vectors`")
 
 
-def observed_pairs(output: str, word_id: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], Floats]:
-    """The partners a word met: (their ids, weighted pair counts, PMI in nats). Reads the row groups that may."""
+def observed_pairs(
+    output: str, word_id: int, vocabulary_fingerprint: str
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], Floats]:
+    """The partners a word met: (their ids, weighted pair counts, PMI in nats). Reads the row groups that may hold it.
+
+    Raises InputError when the table numbers its words by another vocabulary than the one asked about.
+    """
     columns = ["word_id", "context_id", "pair_count", "pmi"]
     wanted = (pc.field("word_id") == word_id) | (pc.field("context_id") == word_id)
-    table = open_artifact(output, "pmi").to_table(columns=columns, filter=wanted)
+    table, manifest = read_artifact(output, "pmi", columns=columns, filter=wanted)
+    if manifest.upstream.get("vocabulary", "") != vocabulary_fingerprint:
+        raise InputError(f"pmi and vectors in {output} are of different vocabularies", cure="run `pmi-spark run` again")
     low, high = np.asarray(table["word_id"]), np.asarray(table["context_id"])
     return np.where(low == word_id, high, low), np.asarray(table["pair_count"]), np.asarray(table["pmi"])

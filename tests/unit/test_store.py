@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pmi_spark.errors import EXIT_USAGE, InputError, RunError
+from pmi_spark.vectors.store import load_vectors, observed_pairs, read_artifact
+
+
+def test_vectors_are_loaded_by_id_whatever_the_order_of_files_and_rows(finished_run):
+    vectors = load_vectors(str(finished_run))
+    assert vectors.words == ["king", "queen", "castle", "crown", "river", "boat"]
+    assert vectors.word_counts.tolist() == [900, 500, 300, 200, 100, 50]
+    assert vectors.matrix.shape == (6, 3)
+    assert vectors.matrix.dtype == np.float32
+    assert [vectors.ids[word] for word in vectors.words] == list(range(6))
+
+
+def test_the_gauge_is_read_from_sparks_metadata(finished_run):
+    vectors = load_vectors(str(finished_run))
+    assert (vectors.eigenvalues.tolist(), vectors.exponent, vectors.shift) == ([9, -4, 1], 0.5, -0.5)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_scaled_vectors_give_the_estimated_table(tmp_path, write_vectors, estimated_table, exponent):
+    write_vectors(tmp_path, exponent)
+    vectors = load_vectors(str(tmp_path))
+    estimated = vectors.shift + vectors.matrix * vectors.pmi_scale @ vectors.matrix.T
+    np.testing.assert_allclose(estimated, estimated_table, atol=1e-5)
+
+
+def test_at_a_half_the_scale_is_the_sign(finished_run):
+    assert load_vectors(str(finished_run)).pmi_scale.tolist() == [1, -1, 1]
+
+
+def test_unit_vectors_have_length_1_or_0(tmp_path, write_artifact, make_vectors_table):
+    gauge = {"eigenvalues": [1.0, 0.0], "exponent": 0.0, "shift": 0.0}
+    write_artifact(tmp_path, "vectors", [make_vectors_table([0, 1], ["a", "b"], [2, 1], [[3, 4], [0, 0]], gauge)])
+    vectors = load_vectors(str(tmp_path))
+    np.testing.assert_allclose(np.linalg.norm(vectors.unit_matrix, axis=1), [1, 0], atol=1e-6)
+    assert np.isfinite(vectors.pmi_scale).all()
+    assert vectors.pmi_scale[1] == 0
+
+
+def test_files_that_the_manifest_does_not_name_are_not_read(tmp_path, write_vectors, make_vectors_table):
+    """They are left by a run that died, or belong to one under way."""
+    write_vectors(tmp_path)
+    gauge = {"eigenvalues": [1.0, 1.0, 1.0], "exponent": 0.5, "shift": 0.0}
+    pq.write_table(
+        make_vectors_table([9], ["stray"], [1], [[1, 1, 1]], gauge), tmp_path / "vectors" / "part-99999.parquet"
+    )
+    assert "stray" not in load_vectors(str(tmp_path)).words
+
+
+def test_a_uri_and_a_trailing_slash_name_the_same_artifact(finished_run):
+    by_path = load_vectors(str(finished_run))
+    for output in (f"{finished_run}/", finished_run.as_uri(), f"{finished_run.as_uri()}/"):
+        np.testing.assert_array_equal(load_vectors(output).matrix, by_path.matrix)
+
+
+def test_observed_pairs_are_the_words_own(finished_run):
+    partners, counts, values = observed_pairs(str(finished_run), 3, "fedcba9876543210")
+    rows = sorted(zip(partners.tolist(), counts.tolist(), values.tolist(), strict=True))
+    assert rows == [(0, 10.0, 1.0), (1, 9.0, 1.5)]
+    assert len(observed_pairs(str(finished_run), 5, "fedcba9876543210")[0]) == 0
+
+
+def test_a_directory_without_the_artifact_is_an_input_error(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("text", encoding="utf-8")
+    for name in ("empty", "absent", "file"):
+        with pytest.raises(InputError, match=f"no vectors in .*{name}; name the --output directory") as caught:
+            load_vectors(str(tmp_path / name))
+        assert caught.value.exit_status == EXIT_USAGE
+
+
+def test_part_files_without_a_manifest_are_no_artifact(tmp_path, write_vectors):
+    write_vectors(tmp_path)
+    (tmp_path / "vectors" / "_manifest.json").unlink()
+    with pytest.raises(InputError, match="no vectors in"):
+        load_vectors(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": []}', '{"files": [{"name": "x"}]}'])
+def test_a_broken_manifest_is_named(tmp_path, write_vectors, text):
+    write_vectors(tmp_path)
+    path = tmp_path / "vectors" / "_manifest.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(RunError, match=r"_manifest\.json is not a manifest"):
+        read_artifact(str(tmp_path), "vectors")
+
+
+def test_an_unknown_file_system_is_an_input_error():
+    with pytest.raises(InputError, match="cannot read nonsense://bucket/run"):
+        read_artifact("nonsense://bucket/run", "vectors")
+
+
+@pytest.mark.parametrize("gauge", [None, {}, {"signs": [1]}], ids=["no metadata", "no gauge", "signs alone"])
+def test_vectors_without_their_gauge_are_refused(tmp_path, write_artifact, make_vectors_table, gauge):
+    write_artifact(tmp_path, "vectors", [make_vectors_table([0], ["a"], [1], [[1.0]], gauge)])
+    with pytest.raises(RunError, match="carry no signs"):
+        load_vectors(str(tmp_path))
+
+
+@pytest.mark.parametrize("module", ["pmi_spark.vectors.query", "pmi_spark.vectors.store", "pmi_spark.cli"])
+def test_questions_need_neither_spark_nor_java(module):
+    program = f"import sys, {module}; print(sorted(m for m in sys.modules if m in ('pyspark', 'py4j')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "pmi_spark.cooccurrence.windows",
+        "pmi_spark.cooccurrence.pair_block",
+        "pmi_spark.association.measures",
+        "pmi_spark.factorization.row_blocks",
+        "pmi_spark.factorization.solver",
+        "pmi_spark.factorization.canonical",
+        "pmi_spark.corpus.tokenizers",
+    ],
+)
+def test_kernels_do_not_import_spark(module):
+    program = f"import sys, {module}; print('pyspark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_pairs_of_another_vocabulary_are_refused(finished_run):
+    with pytest.raises(InputError, match="different vocabularies"):
+        observed_pairs(str(finished_run), 3, "another")
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda part: part.write_bytes(b"PAR1")], ids=["missing", "cut short"])
+def test_a_damaged_file_is_one_line_with_its_cure(finished_run, tmp_path, damage):
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run, copy)
+    damage(next((copy / "vectors").glob("part-*")))
+    with pytest.raises(RunError, match=r"damaged.*run `pmi-spark vectors` again"):
+        load_vectors(str(copy))
