@@ -13,44 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pmi_spark.errors import ConfigurationError
-
-Scalar = bool | int | float | str
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a setting means and which values it takes. ``unit`` is shown after the value, ``low``/``high`` inclusive."""
-
-    help: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-
-    def range_text(self) -> str:
-        """The values allowed, in words.
-
-        >>> Setting("", low=1, high=50).range_text()
-        '1 to 50'
-        """
-        if self.choices:
-            return " | ".join(self.choices)
-        if self.low is not None and self.high is not None:
-            return f"{self.low:,.10g} to {self.high:,.10g}"
-        return f"at least {self.low:,.10g}" if self.low is not None else ""
-
-
-def setting(
-    default: Scalar,
-    help: str,
-    *,
-    unit: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field that carries its :class:`Setting`."""
-    return field(default=default, metadata={"setting": Setting(help, unit, low, high, choices)})
+from pmi_spark.settings import Declared, Scalar, setting, toml_value
 
 
 @dataclass(frozen=True)
@@ -205,27 +168,6 @@ class Config:
     query: QueryConfig = field(default_factory=QueryConfig)
 
 
-@dataclass(frozen=True)
-class Declared:
-    """One declared key with its default: a row of the reference."""
-
-    section: str
-    name: str
-    default: Scalar
-    setting: Setting
-
-    @property
-    def key(self) -> str:
-        return f"{self.section}.{self.name}"
-
-    def describe(self) -> str:
-        """Meaning, default, unit and range in one line, as help and documentation show them."""
-        unit = f" {self.setting.unit}" if self.setting.unit else ""
-        range_text = self.setting.range_text()
-        bounds = f"; {range_text}" if range_text else ""
-        return f"{self.setting.help} [default {toml_value(self.default)}{unit}{bounds}]"
-
-
 def declared_settings(*sections: str) -> Iterator[Declared]:
     """Every declared key, in order; of the named sections alone where names are given."""
     for section in dataclasses.fields(Config):
@@ -274,17 +216,6 @@ def checked(key: str, value: object) -> Scalar:
 
 
 _KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
-
-
-def toml_value(value: Scalar) -> str:
-    """One scalar as TOML writes it.
-
-    >>> toml_value(True), toml_value("words"), toml_value(1e-4)
-    ('true', '"words"', '0.0001')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def parse_override(text: str) -> tuple[str, Scalar]:

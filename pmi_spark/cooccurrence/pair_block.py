@@ -195,7 +195,7 @@ def _gather(
 ) -> tuple[Ids, Ids, npt.NDArray[np.signedinteger]]:
     """Matrix rows, columns and weights of all meetings, in the narrowest integers their sums are sure to fit."""
     sizes = [len(low) for _, low, _ in meetings]
-    row_of_word = layout.matrix_rows(np.arange(layout.vocabulary_size)).astype(np.int32)
+    row_of_word = layout.matrix_rows(np.arange(layout.vocabulary_size, dtype=np.int32)).astype(np.int32)
     rows = np.concatenate([_NO_IDS, *(row_of_word[low] for _, low, _ in meetings)])
     columns = np.concatenate([_NO_IDS, *(high for _, _, high in meetings)])
     narrow = sum(sizes) * max(units) < 2**31

@@ -16,9 +16,9 @@ from pmi_spark.config import (
     declared_settings,
     load_config,
     parse_override,
-    toml_value,
 )
 from pmi_spark.errors import EXIT_USAGE, ConfigurationError
+from pmi_spark.settings import toml_value
 
 KEYS = [entry.key for entry in declared_settings()]
 SECTIONS = [section.name for section in dataclasses.fields(Config)]

@@ -24,5 +24,5 @@ def test_an_unknown_measure_is_named_with_the_known_ones():
 
 def test_a_likelihood_ratio_needs_window_marginals():
     assert parse_measures("log_likelihood", "window") == ("log_likelihood",)
-    with pytest.raises(ConfigurationError, match="set pmi.marginals to window"):
+    with pytest.raises(ConfigurationError, match=r"set pmi\.marginals to window"):
         parse_measures("log_likelihood", "unigram")

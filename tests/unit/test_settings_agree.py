@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from pmi_spark.artifacts import STAGES
 from pmi_spark.cli import app
-from pmi_spark.config import Config, Declared, declared, declared_settings, load_config, render_toml, toml_value
+from pmi_spark.config import Config, declared, declared_settings, load_config, render_toml
 from pmi_spark.session import LOCAL_SETTINGS, render_local_conf
+from pmi_spark.settings import Declared, toml_value
 
 STAGE_SETTINGS = list(declared_settings(*STAGES))
 

@@ -1,0 +1,76 @@
+"""What a setting is: a default that carries its meaning, unit and range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting means and which values it takes. ``unit`` is shown after the value, ``low``/``high`` inclusive."""
+
+    help: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def range_text(self) -> str:
+        """The values allowed, in words.
+
+        >>> Setting("", low=1, high=50).range_text()
+        '1 to 50'
+        """
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.low is not None and self.high is not None:
+            return f"{self.low:,.10g} to {self.high:,.10g}"
+        return f"at least {self.low:,.10g}" if self.low is not None else ""
+
+
+def setting(
+    default: Scalar,
+    help: str,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A dataclass field that carries its :class:`Setting`."""
+    return field(default=default, metadata={"setting": Setting(help, unit, low, high, choices)})
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One declared key with its default: a row of the reference."""
+
+    section: str
+    name: str
+    default: Scalar
+    setting: Setting
+
+    @property
+    def key(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    def describe(self) -> str:
+        """Meaning, default, unit and range in one line, as help and documentation show them."""
+        unit = f" {self.setting.unit}" if self.setting.unit else ""
+        range_text = self.setting.range_text()
+        bounds = f"; {range_text}" if range_text else ""
+        return f"{self.setting.help} [default {toml_value(self.default)}{unit}{bounds}]"
+
+
+def toml_value(value: Scalar) -> str:
+    """One scalar as TOML writes it.
+
+    >>> toml_value(True), toml_value("words"), toml_value(1e-4)
+    ('true', '"words"', '0.0001')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
