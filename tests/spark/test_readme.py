@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-import doctest
+import json
 import re
-import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
-from pmi_spark.cli import main
 from pmi_spark.config import build_config
 
 README = Path(__file__).parents[2] / "README.md"
+
+# A process of its own, for the paths are relative to the folder the JVM was started in.
+RUN_EXAMPLES = """
+import doctest, json, shlex, sys
+from pmi_spark.cli import main
+commands, example = json.loads(sys.stdin.read())
+for command in commands:
+    program, *arguments = shlex.split(command)
+    assert program == "pmi-spark", command
+    assert main(arguments) == 0, command
+parsed = doctest.DocTestParser().get_doctest(example, {}, "README", "README.md", 0)
+assert parsed.examples
+sys.exit(doctest.DocTestRunner().run(parsed).failed)
+"""
 
 
 def blocks(language: str) -> list[str]:
@@ -21,34 +35,33 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def folder_with_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder_with_texts(tmp_path: Path) -> Path:
     # 400 words, each in a ring with its neighbours, so that 300 dimensions have something to hold.
     words = ["river", *(f"word{number}" for number in range(399))]
     lines = [" ".join(words[(start + step) % 400] for step in range(12)) for start in range(400)]
     texts = tmp_path / "texts"
     texts.mkdir()
     (texts / "part-0.txt").write_text("\n".join(lines), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_the_commands_and_the_python_example_run(
-    spark: SparkSession, folder_with_texts: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    commands = [line for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
+def test_the_commands_and_the_python_example_run(folder_with_texts: Path) -> None:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     assert len(commands) >= 4
-    for command in commands:
-        program, *arguments = shlex.split(command.removeprefix("$ "))
-        assert program == "pmi-spark"
-        assert main(arguments) == 0, capsys.readouterr().err
-    examples = doctest.DocTestParser().get_doctest("".join(blocks("python")), {}, "README", str(README), 0)
-    assert examples.examples
-    assert doctest.DocTestRunner().run(examples).failed == 0
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_EXAMPLES],
+        input=json.dumps([commands, "".join(blocks("python"))]),
+        cwd=folder_with_texts,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_settings_example_is_accepted() -> None:
-    import tomllib
-
+    assert blocks("toml")
     for block in blocks("toml"):
         assert build_config(tomllib.loads(block)).pairs.window == 10
 
