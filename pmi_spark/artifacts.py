@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pmi_spark.errors import InputError, RunError
+from pmi_spark.storage import escape_glob
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
-    from pmi_spark.storage import Storage
+    from pmi_spark.storage import FileStatus, Storage
 
 MANIFEST_NAME = "_manifest.json"
 STAGES = ("tokens", "vocabulary", "pairs", "pmi", "vectors")
@@ -36,7 +37,10 @@ class PartFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact is made of and where it came from."""
+    """What an artifact is made of and where it came from.
+
+    ``side_files`` are a second, smaller table of the stage, in a folder whose name starts with an underscore.
+    """
 
     artifact: str
     fingerprint: str
@@ -44,6 +48,7 @@ class Manifest:
     files: tuple[PartFile, ...]
     configuration: dict[str, Any]
     upstream: dict[str, Any]
+    side_files: tuple[PartFile, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
@@ -57,7 +62,8 @@ class Manifest:
         """Raises RunError when the text is not a manifest of this version."""
         try:
             values = json.loads(text)
-            values["files"] = tuple(PartFile(**entry) for entry in values["files"])
+            for group in ("files", "side_files"):
+                values[group] = tuple(PartFile(**entry) for entry in values[group])
             return cls(**values)
         except (ValueError, TypeError, KeyError) as error:
             raise RunError(
@@ -110,8 +116,18 @@ class Artifacts:
         found = self.manifest(name)
         if found is None or found.fingerprint != fingerprint:
             return False
-        sizes = {entry.name: entry.size_bytes for entry in self._storage.children(self.folder(name))}
-        return all(sizes.get(part.name) == part.size_bytes for part in found.files)
+        sizes = {
+            name_in_folder: entry.size_bytes
+            for place in _places(found)
+            for name_in_folder, entry in self._parts(name, place).items()
+        }
+        return all(sizes.get(part.name) == part.size_bytes for part in found.files + found.side_files)
+
+    def _parts(self, name: str, place: str) -> dict[str, FileStatus]:
+        """The Parquet files in an artifact's folder, or in a side folder of it, by their name from the artifact's."""
+        children = self._storage.children(f"{self.folder(name)}/{place}" if place else self.folder(name))
+        prefix = f"{place}/" if place else ""
+        return {f"{prefix}{entry.name}": entry for entry in children if entry.name.startswith("part-")}
 
     def require(self, name: str) -> Manifest:
         """The manifest of an artifact that a later stage needs; InputError says which stage makes it."""
@@ -122,44 +138,51 @@ class Artifacts:
             )
         return found
 
-    def read(self, name: str, schema: StructType) -> DataFrame:
-        """The artifact's rows: the files its manifest names, the columns of ``schema``."""
+    def read(self, name: str, schema: StructType, side: bool = False) -> DataFrame:
+        """The artifact's rows, or its side table's: the files its manifest names, the columns of ``schema``."""
         manifest = self.require(name)
-        paths = [f"{self.folder(name)}/{part.name}" for part in manifest.files]
+        parts = manifest.side_files if side else manifest.files
+        paths = [escape_glob(f"{self.folder(name)}/{part.name}") for part in parts]
         return self._spark.read.parquet(*paths).select(*schema.fieldNames())
 
-    def write_files(self, name: str, frame: DataFrame, schema: StructType) -> tuple[PartFile, ...]:
+    def write_files(self, name: str, frame: DataFrame, schema: StructType, side: str = "") -> tuple[PartFile, ...]:
         """Run the frame and write its rows beside what is there; nobody reads them before :meth:`commit`.
 
-        Raises RunError when the frame's columns are not the schema's (further columns may follow).
+        ``side`` names the side table's folder. Raises RunError when the frame's columns are not the schema's (further
+        columns may follow).
         """
         _check_columns(name, frame, schema)
-        folder = self.folder(name)
+        folder = f"{self.folder(name)}/{side}" if side else self.folder(name)
         self._storage.delete(f"{folder}/_temporary")
-        before = {entry.name for entry in self._storage.children(folder)}
+        before = self._parts(name, side)
         frame.write.mode("append").parquet(folder)
-        sizes = {
-            entry.name: entry.size_bytes
-            for entry in self._storage.children(folder)
-            if entry.name.startswith("part-") and entry.name not in before
-        }
-        rows = self._count_rows([f"{folder}/{file_name}" for file_name in sizes])
-        return tuple(PartFile(file_name, size, rows.get(file_name, 0)) for file_name, size in sorted(sizes.items()))
+        written = {path: entry for path, entry in self._parts(name, side).items() if path not in before}
+        rows = self._count_rows([entry.path for entry in written.values()])
+        return tuple(
+            PartFile(path, entry.size_bytes, rows.get(entry.name, 0)) for path, entry in sorted(written.items())
+        )
 
     def _count_rows(self, paths: list[str]) -> dict[str, int]:
         if not paths:
             return {}
-        counts = self._spark.read.parquet(*paths).groupBy("_metadata.file_name").count()
+        counts = self._spark.read.parquet(*map(escape_glob, paths)).groupBy("_metadata.file_name").count()
         return {row["file_name"]: row["count"] for row in counts.collect()}
 
     def commit(self, manifest: Manifest) -> None:
         """Publish an artifact: write its manifest, then remove the files it does not name."""
-        folder = self.folder(manifest.artifact)
-        self._storage.write_text(f"{folder}/{MANIFEST_NAME}", manifest.to_json())
-        named = {part.name for part in manifest.files}
-        for entry in self._storage.children(folder):
-            if entry.name == "_SUCCESS" or (entry.name.startswith("part-") and entry.name not in named):
-                self._storage.delete(entry.path)
+        name = manifest.artifact
+        self._storage.write_text(f"{self.folder(name)}/{MANIFEST_NAME}", manifest.to_json())
+        named = {part.name for part in manifest.files + manifest.side_files}
+        for place in _places(manifest):
+            self._storage.delete(f"{self.folder(name)}/{place}/_SUCCESS")
+            for path, entry in self._parts(name, place).items():
+                if path not in named:
+                    self._storage.delete(entry.path)
+
+
+def _places(manifest: Manifest) -> list[str]:
+    """The folders of an artifact: its own, and the side table's."""
+    return ["", *sorted({part.name.rpartition("/")[0] for part in manifest.side_files})]
 
 
 def _check_columns(name: str, frame: DataFrame, schema: StructType) -> None:

@@ -41,7 +41,7 @@ from pmi_spark.storage import Storage
 
 # Part of every fingerprint: raised when the meaning of an artifact changes, so that old ones are made anew.
 FORMAT = 1
-MARGINALS = "pairs/_marginals"
+MARGINALS = "_marginals"
 # Settings that change how a stage runs but not a byte of what it writes.
 _WITHOUT_EFFECT = {"pairs": {"memory"}, "vectors": {"blocks"}}
 
@@ -61,7 +61,7 @@ class Pipeline:
     def __init__(self, spark: SparkSession, output: str, config: Config, reporter: Reporter) -> None:
         self._spark = spark
         self._storage = Storage(spark)
-        self._artifacts = Artifacts(spark, self._storage, output)
+        self._artifacts = Artifacts(spark, self._storage, self._storage.resolve(output))
         self._config = config
         self._reporter = reporter
         self._build: dict[str, Callable[..., None]] = {
@@ -99,7 +99,9 @@ class Pipeline:
         return resolve_jieba_engine(self._config.tokens.jieba_engine, self._config.tokens.jieba_hmm)
 
     def _input_upstream(self, inputs: Sequence[str]) -> dict[str, Any]:
-        files = sorted({found for pattern in inputs for found in self._storage.find_files(pattern)})
+        files = sorted(
+            {found for pattern in inputs for found in self._storage.find_files(self._storage.resolve(pattern))}
+        )
         if not files:
             raise InputError(f"no files in {', '.join(inputs)}", cure="give text files, or a directory that holds some")
         check_readable([entry.path for entry in files])
@@ -185,21 +187,20 @@ class Pipeline:
         if not counts.marginals.any():
             raise RunError("no two different words ever met", cure="give longer documents or a wider pairs.window")
         files = self._artifacts.write_files("pairs", counts.pairs, schemas.PAIRS)
-        if not files:
+        if not sum(part.row_count for part in files):
             raise RunError(f"no pair met {settings.minimum_count} times", cure="lower pairs.minimum_count")
-        self._write_marginals(commit, counts.marginals)
-        commit(
-            files, {"denominator": weights.denominator, "marginal_total": int(counts.marginals.sum()), "blocks": blocks}
-        )
+        side_files = self._write_marginals(counts.marginals)
+        total = int(counts.marginals.sum())
+        facts = {"denominator": weights.denominator, "marginal_total": total, "blocks": blocks}
+        commit(files, facts, side_files)
 
-    def _write_marginals(self, commit: _Commit, marginals: npt.NDArray[np.int64]) -> None:
+    def _write_marginals(self, marginals: npt.NDArray[np.int64]) -> tuple[PartFile, ...]:
         table = pa.table({"word_id": np.arange(len(marginals), dtype=np.int32), "marginal_count": marginals})
         frame = self._spark.createDataFrame(table).coalesce(1)
-        files = self._artifacts.write_files(MARGINALS, frame, schemas.MARGINALS)
-        self._artifacts.commit(Manifest(MARGINALS, commit.fingerprint, len(marginals), files, {}, commit.upstream))
+        return self._artifacts.write_files("pairs", frame, schemas.MARGINALS, side=MARGINALS)
 
     def _read_marginals(self, word_count: int) -> npt.NDArray[np.int64]:
-        table = self._artifacts.read(MARGINALS, schemas.MARGINALS).toArrow()
+        table = self._artifacts.read("pairs", schemas.MARGINALS, side=True).toArrow()
         marginals = np.zeros(word_count, dtype=np.int64)
         marginals[np.asarray(table["word_id"])] = np.asarray(table["marginal_count"])
         return marginals
@@ -295,13 +296,16 @@ class _Commit:
         self.fingerprint = fingerprint
         self.upstream = upstream
 
-    def __call__(self, files: tuple[PartFile, ...], facts: dict[str, Any]) -> None:
+    def __call__(
+        self, files: tuple[PartFile, ...], facts: dict[str, Any], side_files: tuple[PartFile, ...] = ()
+    ) -> None:
         pipeline = self._pipeline
         manifest = Manifest(
             artifact=self._stage,
             fingerprint=self.fingerprint,
             row_count=sum(part.row_count for part in files),
             files=files,
+            side_files=side_files,
             configuration=dataclasses.asdict(pipeline._config),
             upstream=self.upstream,
             facts=facts,

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from py4j.protocol import Py4JError
-from pyspark import SparkConf
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from pmi_spark.errors import MissingToolError, RunError
 from pmi_spark.java import java_problem
 
+# What pyspark calls an application that nobody named.
+PYSPARK_NAME = "pyspark-shell"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -80,13 +82,16 @@ def start_session(application: str = "pmi_spark") -> SparkSession:
         _pin_blas_threads()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", launch_arguments())
+    # Before the JVM is there SparkConf is an empty dictionary: what spark-submit and spark-defaults.conf say is in the JVM.
+    SparkContext._ensure_initialized()
     conf = SparkConf()
     local = str(conf.get("spark.master", "local[*]")).startswith("local")
     if local:
-        for key, value, _ in LOCAL_SETTINGS:
+        for key, value, _ in set(LOCAL_SETTINGS) - set(LAUNCH_SETTINGS):
             conf.setIfMissing(key, value)
     conf.setIfMissing("spark.master", "local[*]")
-    conf.setIfMissing("spark.app.name", application)
+    if conf.get("spark.app.name") in (None, PYSPARK_NAME):
+        conf.setAppName(application)
     return SparkSession.builder.config(conf=conf).getOrCreate()
 
 

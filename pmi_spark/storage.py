@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmi_spark.errors import InputError
@@ -32,6 +34,18 @@ class FileStatus:
         return self.name.startswith(("_", "."))
 
 
+GLOB_CHARACTERS = re.compile(r"[\\{}\[\]*?]")
+
+
+def escape_glob(path: str) -> str:
+    r"""A path that Hadoop's globbing takes literally.
+
+    >>> print(escape_glob("part[1].txt"))
+    part\[1\].txt
+    """
+    return GLOB_CHARACTERS.sub(lambda found: "\\" + found.group(), path)
+
+
 class Storage:
     """The few file operations the pipeline needs. Every call is one round trip to the file system."""
 
@@ -44,10 +58,13 @@ class Storage:
         hadoop_path = self._hadoop.fs.Path(path)
         return hadoop_path, hadoop_path.getFileSystem(self._configuration)
 
-    def qualify(self, path: str) -> str:
-        """The path with its scheme, as Spark writes it: ``data`` -> ``file:/home/me/data``."""
-        hadoop_path, system = self._open(path)
-        return str(system.makeQualified(hadoop_path).toString())
+    def resolve(self, path: str) -> str:
+        """A relative path against this process's folder, where the default file system is the local one.
+
+        The JVM would take the folder it was started in; on a cluster a relative path is the file system's affair.
+        """
+        local = str(self._hadoop.fs.FileSystem.getDefaultUri(self._configuration)).startswith("file:")
+        return str(Path.cwd() / path) if local and ":" not in path and not path.startswith("/") else path
 
     def exists(self, path: str) -> bool:
         hadoop_path, system = self._open(path)
@@ -61,17 +78,24 @@ class Storage:
         return sorted(_status(entry) for entry in system.listStatus(hadoop_path))
 
     def find_files(self, pattern: str) -> list[FileStatus]:
-        """Files that a path, folder or glob stands for, folders walked whole, hidden names left out, sorted by path.
+        """Files that a path, folder or glob stands for, folders walked whole, sorted by path.
 
-        Raises InputError when nothing matches.
+        Names that start with an underscore or a dot are left out unless the path itself is one. Raises InputError when
+        nothing matches.
         """
+        if self.exists(pattern):
+            return sorted(self._walk(self._status(pattern)))
         hadoop_path, system = self._open(pattern)
-        matches = system.globStatus(hadoop_path)
+        matches = [entry for entry in map(_status, system.globStatus(hadoop_path) or []) if not entry.is_hidden]
         if not matches:
             raise InputError(
                 f"no such input: {pattern}", cure="check the path; quote a glob so that the shell leaves it alone"
             )
-        return sorted(found for entry in matches for found in self._walk(_status(entry)))
+        return sorted(found for entry in matches for found in self._walk(entry))
+
+    def _status(self, path: str) -> FileStatus:
+        hadoop_path, system = self._open(path)
+        return _status(system.getFileStatus(hadoop_path))
 
     def _walk(self, entry: FileStatus) -> Iterator[FileStatus]:
         if not entry.is_directory:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.errors import InputError
+from pmi_spark.storage import escape_glob
 
 COMPRESSED = (".gz", ".bz2", ".zst")
 UNREADABLE = (".xz", ".7z", ".zip", ".rar", ".tar", ".tgz", ".lzma", ".parquet", ".pdf")
@@ -27,7 +28,7 @@ def read_lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     names or the splits of the shards; two documents of the same text share it. Compressed shards are one task each.
     """
     return (
-        spark.read.text(list(paths))
+        spark.read.text([escape_glob(path) for path in paths])
         .select(F.is_valid_utf8("value").alias("is_valid_utf8"), F.make_valid_utf8("value").alias("text"))
         .select(F.xxhash64("text").alias("document_id"), "text", "is_valid_utf8")
     )

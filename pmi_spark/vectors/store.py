@@ -25,6 +25,8 @@ def read_artifact(output: str, name: str, **scan: Any) -> tuple[pa.Table, Manife
 
     Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
     """
+    # Hadoop writes local paths as file:/a/b, which pyarrow does not take for a URI.
+    output = output.removeprefix("file:") if not output.startswith("file://") else output
     try:
         system, root = pafs.FileSystem.from_uri(output) if "://" in output else (pafs.LocalFileSystem(), output)
         folder = f"{root.rstrip('/')}/{name}"

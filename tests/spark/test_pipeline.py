@@ -61,17 +61,19 @@ def table_of(output: Path, stage: str) -> pa.Table:
 
 
 def parts_on_disk(output: Path, stage: str) -> set[str]:
-    return {path.name for path in (output / stage).glob("part-*")}
+    folder = output / stage
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("part-*")}
 
 
 def parts_in_manifest(output: Path, stage: str) -> set[str]:
-    return {part.name for part in manifest_of(output, stage).files}
+    manifest = manifest_of(output, stage)
+    return {part.name for part in manifest.files + manifest.side_files}
 
 
 def assert_tidy(output: Path) -> None:
-    for stage in (*STAGES, "pairs/_marginals"):
+    for stage in STAGES:
         assert parts_on_disk(output, stage) == parts_in_manifest(output, stage)
-        assert not (output / stage / "_temporary").exists()
+    assert not list(output.rglob("_temporary"))
 
 
 class TestNeighbours:

@@ -131,7 +131,7 @@ class TestInputs:
 
 
 class TestInvalidUtf8:
-    RAW = b"good one\nbad \xff\xfe byte\ncut \xe6\x9d\nfine two\n"
+    RAW = b"good one\nbad \xff\xfe byte\ncut \xe6\x9d\nfine two\nlast\n"
 
     def test_it_is_replaced_counted_and_told_never_fatal(
         self, run_stages: Callable, artifacts: Callable[[Path], Artifacts], tmp_path: Path
@@ -139,10 +139,10 @@ class TestInvalidUtf8:
         (tmp_path / "a.txt").write_bytes(self.RAW)
         recorder = run_stages(tmp_path / "out", [tmp_path / "a.txt"], ["tokens"])
         facts = artifacts(tmp_path / "out").require("tokens").facts
-        assert (facts["lines"], facts["invalid_utf8_lines"], facts["documents"]) == (4, 2, 4)
+        assert (facts["lines"], facts["invalid_utf8_lines"], facts["documents"]) == (5, 2, 5)
         assert recorder.notes == ["tokens: invalid UTF-8 replaced in 2 lines"]
         words = word_lists(artifacts(tmp_path / "out").read("tokens", TOKENS))
-        assert words == [["bad", "byte"], ["cut"], ["fine", "two"], ["good", "one"]]
+        assert words == [["bad", "byte"], ["cut"], ["fine", "two"], ["good", "one"], ["last"]]
 
     def test_its_place_is_marked_in_the_text(self, spark: SparkSession, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_bytes(self.RAW)
