@@ -82,7 +82,7 @@ def start_session(application: str = "pmi_spark") -> SparkSession:
         _pin_blas_threads()
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("PYSPARK_SUBMIT_ARGS", launch_arguments())
-    # Before the JVM is there SparkConf is an empty dictionary: what spark-submit and spark-defaults.conf say is in the JVM.
+    # Without a JVM SparkConf is empty: what spark-submit and spark-defaults.conf say is known to the JVM alone.
     SparkContext._ensure_initialized()
     conf = SparkConf()
     local = str(conf.get("spark.master", "local[*]")).startswith("local")
