@@ -37,7 +37,7 @@ class TokensConfig:
 class VocabularyConfig:
     """Tokens -> vocabulary."""
 
-    minimum_count: int = setting(5, "words that occur less often are left out", unit="occurrences", low=1, high=10**15)
+    minimum_count: int = setting(5, "words that occur less often are left out", unit="occurrences", low=1, high=10**12)
     maximum_size: int = setting(
         0, "keep only the most frequent words; 0 keeps all", unit="words", low=0, high=2**31 - 1
     )
@@ -70,7 +70,7 @@ class PairsConfig:
         "pairs that meet less often are left out of the table, but stay in the marginals",
         unit="weighted pairs",
         low=0,
-        high=10**15,
+        high=10**12,
     )
     blocks: int = setting(
         0,
@@ -150,9 +150,9 @@ class QueryConfig:
     """Questions to finished vectors."""
 
     top: int = setting(10, "answers to print", unit="words", low=1, high=1e6)
-    minimum_count: int = setting(0, "leave out words that occur less often", unit="occurrences", low=0, high=10**15)
+    minimum_count: int = setting(0, "leave out words that occur less often", unit="occurrences", low=0, high=10**12)
     minimum_pairs: float = setting(
-        3.0, "with --observed, leave out pairs that met less often", unit="weighted pairs", low=0, high=10**15
+        3.0, "with --observed, leave out pairs that met less often", unit="weighted pairs", low=0, high=10**12
     )
 
 

@@ -31,12 +31,17 @@ class SparkSetting(NamedTuple):
     reason: str
 
 
-# Read once by the JVM's launcher, so they must be known before it starts.
+# What must be known before the JVM starts: its heap, and what the launcher would set for a Python shell.
 LAUNCH_SETTINGS = (
     SparkSetting(
         "spark.driver.memory",
         "4g",
         "in local mode the driver is also the executor; Spark's 1g spills a 10^7-pair table",
+    ),
+    SparkSetting(
+        "spark.ui.showConsoleProgress",
+        "false",
+        "pmi-spark prints its own progress; two bars on one line garble each other",
     ),
 )
 LOCAL_SETTINGS = (
@@ -45,11 +50,6 @@ LOCAL_SETTINGS = (
         "spark.driver.maxResultSize",
         "0",
         "a half-sweep returns words x dimensions x 4 bytes; Spark's 1g stops it near 900,000 words",
-    ),
-    SparkSetting(
-        "spark.ui.showConsoleProgress",
-        "false",
-        "pmi-spark prints its own progress; two bars on one line garble each other",
     ),
     SparkSetting("spark.ui.enabled", "false", "a laptop run needs no web server, and its port may be taken"),
     SparkSetting(
@@ -112,12 +112,12 @@ def _pin_blas_threads() -> None:
 
 
 def launch_arguments() -> str:
-    """Arguments for the JVM's launcher in local mode: memory and quiet logging, each only where the user set none."""
+    """Arguments for the JVM's launcher in local mode, each only where the user set none."""
     defaults = user_defaults()
     arguments = [
         f"--conf {key}={value}"
         for key, value, _ in LAUNCH_SETTINGS
-        if key not in defaults and "SPARK_DRIVER_MEMORY" not in os.environ
+        if key not in defaults and not (key == "spark.driver.memory" and "SPARK_DRIVER_MEMORY" in os.environ)
     ]
     quiet = conf_directory() / "log4j2.properties"
     user_logging = user_conf_directory()
