@@ -157,16 +157,8 @@ class Artifacts:
         before = self._parts(name, side)
         frame.write.mode("append").parquet(folder)
         written = {path: entry for path, entry in self._parts(name, side).items() if path not in before}
-        rows = self._count_rows([entry.path for entry in written.values()])
-        return tuple(
-            PartFile(path, entry.size_bytes, rows.get(entry.name, 0)) for path, entry in sorted(written.items())
-        )
-
-    def _count_rows(self, paths: list[str]) -> dict[str, int]:
-        if not paths:
-            return {}
-        counts = self._spark.read.parquet(*map(escape_glob, paths)).groupBy("_metadata.file_name").count()
-        return {row["file_name"]: row["count"] for row in counts.collect()}
+        rows = self._storage.parquet_row_counts([entry.path for entry in written.values()])
+        return tuple(PartFile(path, entry.size_bytes, rows[entry.path]) for path, entry in sorted(written.items()))
 
     def commit(self, manifest: Manifest) -> None:
         """Publish an artifact: write its manifest, then remove the files it does not name."""
