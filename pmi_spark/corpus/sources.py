@@ -8,7 +8,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.errors import InputError
-from pmi_spark.storage import escape_glob
 
 COMPRESSED = (".gz", ".bz2", ".zst")
 UNREADABLE = (".xz", ".7z", ".zip", ".rar", ".tar", ".tgz", ".lzma", ".parquet", ".pdf")
@@ -24,11 +23,12 @@ def check_readable(paths: Sequence[str]) -> None:
 def read_lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
     """Documents of text shards: ``document_id long, text string, is_valid_utf8 boolean``.
 
-    Invalid UTF-8 becomes U+FFFD. document_id is the xxhash64 of the text, hence the same whatever the order, the
-    names or the splits of the shards; two documents of the same text share it. Compressed shards are one task each.
+    ``paths`` are globs, as Spark reads them; compressed shards are one task each. Invalid UTF-8 becomes U+FFFD.
+    document_id is the xxhash64 of the text, hence the same whatever the order, the names or the splits of the shards;
+    two documents of the same text share it.
     """
     return (
-        spark.read.text([escape_glob(path) for path in paths])
+        spark.read.text(list(paths))
         .select(F.is_valid_utf8("value").alias("is_valid_utf8"), F.make_valid_utf8("value").alias("text"))
         .select(F.xxhash64("text").alias("document_id"), "text", "is_valid_utf8")
     )
