@@ -28,6 +28,7 @@ SMALLEST_BLOCK_COUNT = 8
 # Marginals travel in blocks of their own; one for this many pair blocks keeps their reducers of like size.
 PAIR_BLOCKS_PER_MARGINAL_BLOCK = 32
 ROWS_PER_BATCH = 1 << 18
+WORDS_PER_SLICE = 1 << 16
 
 _BLOCKS = StructType([StructField("block", IntegerType()), StructField("cells", BinaryType())])
 
@@ -183,15 +184,28 @@ def encode_documents(batch: pa.RecordBatch, words: Words, unknown_leaves_gap: bo
     lengths = np.diff(np.asarray(lists.offsets)).astype(np.int64)
     ids = np.asarray(pc.index_in(lists.flatten(), words.words).fill_null(windows.GAP))
     if words.thresholds is not None:
-        document_ids = np.repeat(np.asarray(batch.column(0)), lengths)
-        positions = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        keep = windows.subsample(ids, document_ids, positions, words.thresholds)
+        keep = _kept_by_subsampling(ids, np.asarray(batch.column(0)), lengths, words.thresholds)
         ids = np.where(keep, ids, np.int32(windows.GAP))
     if not unknown_leaves_gap:
         known = ids != windows.GAP
         lengths = windows.drop_positions(known, lengths)
         ids = ids[known]
     return ids, windows.document_ends(lengths)
+
+
+def _kept_by_subsampling(
+    ids: windows.Ids, document_ids: Longs, lengths: Longs, thresholds: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.bool_]:
+    """:func:`windows.subsample` in slices, whose 64-bit temporaries stay in cache and small for a giant document."""
+    starts = np.cumsum(lengths) - lengths
+    row_of_word = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    keep = np.empty(len(ids), dtype=np.bool_)
+    for start in range(0, len(ids), WORDS_PER_SLICE):
+        part = slice(start, start + WORDS_PER_SLICE)
+        rows = row_of_word[part]
+        positions = np.arange(start, start + len(rows)) - starts[rows]
+        keep[part] = windows.subsample(ids[part], document_ids[rows], positions, thresholds)
+    return keep
 
 
 class PairAccumulator:

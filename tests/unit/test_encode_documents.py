@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmi_spark.cooccurrence import windows
 from pmi_spark.cooccurrence.pair_block import BlockLayout, PairBlock
 from pmi_spark.cooccurrence.pairs import (
     MEETINGS_PER_BLOCK,
@@ -223,3 +224,15 @@ def test_subsampling_and_dropping_agree_with_the_plain_twin_from_end_to_end():
     ]
     assert sum(map(len, kept)) < sum(map(len, documents))
     assert dict(found) == count_pairs_plain(kept, 4, plan.weights)
+
+
+def test_a_document_longer_than_a_slice_is_subsampled_as_if_whole():
+    length = 3 * (1 << 16) + 5
+    ids = np.random.default_rng(1).integers(0, 3, length).astype(np.int32)
+    thresholds = windows.keep_thresholds(np.bincount(ids), 1e-2)
+    words = pa.array(["a", "b", "c"])
+    batch = pa.record_batch({"document_id": pa.array([3, 9]), "words": pa.array([["a"], words.take(ids).to_pylist()])})
+    encoded, _ = encode_documents(batch, Words(words, thresholds), unknown_leaves_gap=True)
+    kept = windows.subsample(ids, np.full(length, 9), np.arange(length), thresholds)
+    assert 0 < kept.sum() < length
+    np.testing.assert_array_equal(encoded[1:] != windows.GAP, kept)
