@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmi_spark.cooccurrence import pair_block
 from pmi_spark.cooccurrence.pair_block import (
     BlockLayout,
     PairBlock,
@@ -223,3 +224,16 @@ def test_no_meetings_make_an_empty_run(size):
     layout = BlockLayout(size, 4)
     assert len(count_meetings([], [1] * 50, layout)) == 0
     assert list(layout.split(PairBlock(NO_LONGS, NO_LONGS))) == []
+
+
+def test_counting_sorts_and_the_stable_sort_merge_alike(monkeypatch):
+    generator = np.random.default_rng(3)
+    blocks = []
+    for _ in range(5):
+        keys = np.unique((generator.integers(0, 20, 400) << 31) | generator.integers(0, 30, 400))
+        blocks.append(PairBlock(keys, generator.integers(1, 2**61, len(keys))))
+    by_counting = merge_blocks(blocks)
+    monkeypatch.setattr(pair_block, "RADIX_VOCABULARY", 0)
+    by_comparison = merge_blocks(blocks)
+    np.testing.assert_array_equal(by_counting.keys, by_comparison.keys)
+    np.testing.assert_array_equal(by_counting.counts, by_comparison.counts)
