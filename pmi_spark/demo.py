@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -66,4 +67,6 @@ def run_demo(output: str, progress: Console, answers: Console) -> None:
         soft_wrap=True,
         markup=False,
     )
-    answers.print(f"ask more: pmi-spark related WORD --output {output}", highlight=False, soft_wrap=True, markup=False)
+    answers.print(
+        f"ask more: {sys.argv[0]} related WORD --output {output}", highlight=False, soft_wrap=True, markup=False
+    )
