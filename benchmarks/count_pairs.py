@@ -106,7 +106,7 @@ def descendants(root: int) -> Iterator[int]:
 def resident_mb(process: int) -> float:
     """Resident memory of a Python worker; 0 for any other process, and for one that has just ended."""
     try:
-        if "pyspark" not in Path(f"/proc/{process}/cmdline").read_text():
+        if "pyspark.daemon" not in Path(f"/proc/{process}/cmdline").read_text():
             return 0.0
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -176,7 +176,8 @@ def manifest_of(output: str, stage: str) -> dict[str, Any]:
 def measure_apart(output: str, name: str, runs: int) -> dict[str, Any]:
     """One case in a process of its own, with that many local cores."""
     case = CASES[name]
-    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"--master local[{case.cores}] --driver-memory 4g pyspark-shell"}
+    launch = f"--master local[{case.cores}] --driver-memory 4g --conf spark.ui.showConsoleProgress=false pyspark-shell"
+    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": launch}
     command = [sys.executable, __file__, "--child", output, "--cases", name, "--runs", str(runs)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return {**case._asdict(), **json.loads(done.stdout.splitlines()[-1])}
