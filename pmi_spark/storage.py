@@ -54,6 +54,7 @@ class Storage:
         context: Any = spark.sparkContext
         self._hadoop = context._jvm.org.apache.hadoop
         self._parquet = context._jvm.org.apache.parquet
+        self._new_array = context._gateway.new_array
         self._configuration = context._jsc.hadoopConfiguration()
 
     def _open(self, path: str) -> tuple[Any, Any]:
@@ -118,15 +119,16 @@ class Storage:
     def write_text(self, path: str, text: str) -> None:
         """Replace a file's text so that a reader sees the old or the new, never a part: written aside, then renamed."""
         aside, system = self._open(f"{path}.tmp")
-        target = self._hadoop.fs.Path(path)
         stream = system.create(aside, True)
         try:
             stream.write(bytearray(text.encode("utf-8")))
         finally:
             stream.close()
-        system.delete(target, False)
-        if not system.rename(aside, target):
-            raise OSError(f"cannot rename {path}.tmp to {path}")
+        # FileSystem.rename will not replace a file; deleting it first would leave a moment with neither.
+        overwrite = self._new_array(self._hadoop.fs.Options.Rename, 1)
+        overwrite[0] = self._hadoop.fs.Options.Rename.OVERWRITE
+        context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
+        context.rename(context.makeQualified(aside), context.makeQualified(self._hadoop.fs.Path(path)), overwrite)
 
     def parquet_row_counts(self, paths: Sequence[str]) -> dict[str, int]:
         """Rows of each Parquet file, from its footer: 10 ms a file on a local disk, eight at a time."""

@@ -129,8 +129,8 @@ def stack_runs(left: Runs, right: Runs) -> Runs:
     for tier in range(max(tiers, default=0) + 1):
         if len(tiers.get(tier, ())) >= TIER:
             merged = merge_blocks(tiers.pop(tier))
+            # Where all cells met again the merged run stays in its tier, but alone there.
             tiers.setdefault(_tier(merged), []).append(merged)
-            # A run whose cells all met again stays in its tier, but alone there.
     return tuple(run for tier in sorted(tiers) for run in tiers[tier])
 
 

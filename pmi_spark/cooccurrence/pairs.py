@@ -30,6 +30,8 @@ PAIR_BLOCKS_PER_MARGINAL_BLOCK = 32
 ROWS_PER_BATCH = 1 << 18
 WORDS_PER_SLICE = 1 << 16
 
+_NO_IDS = np.empty(0, dtype=np.int32)
+
 _BLOCKS = StructType([StructField("block", IntegerType()), StructField("cells", BinaryType())])
 
 
@@ -254,9 +256,6 @@ class PairAccumulator:
                 np.add.at(self._marginals, context_ids, cells.counts)
             if blocks:
                 yield blocks
-
-
-_NO_IDS = np.empty(0, dtype=np.int32)
 
 
 def _marginal_blocks(marginals: Longs, plan: CountingPlan) -> list[tuple[int, PairBlock]]:

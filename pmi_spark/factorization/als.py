@@ -126,14 +126,11 @@ def factorize(
     sweep; the loss of a warm sweep is NaN, for it minimizes another one. Limit: n d floats, a few times over, fit the
     driver and each worker (1.2 GB a copy at 10^6 words and 300 dimensions).
     """
-    left, right = np.zeros_like(start), start
+    left = right = start
     for sweep in range(1, warm_sweeps + 1):
-        for side in ("left", "right"):
-            solved = _half_sweep(spark, blocks, right if side == "left" else left, None, loss, solver_steps)
-            left, right = (solved[0], right) if side == "left" else (left, solved[0])
+        left, _ = _half_sweep(spark, blocks, right, None, loss, solver_steps)
+        right, _ = _half_sweep(spark, blocks, left, None, loss, solver_steps)
         report("warm", sweep, float("nan"))
-    if warm_sweeps == 0:
-        left = right.copy()
     for sweep in range(1, sweeps + 1):
         left, _ = _half_sweep(spark, blocks, right, left, loss, solver_steps)
         right, fitted = _half_sweep(spark, blocks, left, right, loss, solver_steps)
