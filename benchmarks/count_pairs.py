@@ -1,11 +1,11 @@
-"""The pairs stage measured: words/s by cores, window and corpus size, memory of workers, shuffle bytes.
+"""The pairs stage measured: words/s by cores, window and corpus size, shuffle bytes, memory of workers, skew.
 
-    python benchmarks/count_pairs.py --input TEXTS --record out.json [--runs 3] [--cases default window-10 ...]
+    python benchmarks/count_pairs.py --input TEXTS --record out.json [--runs 5] [--cases default window-10 ...]
 
-`tokens` and `vocabulary` are made once. Each case is a process and Spark session of its own: the stage runs once
-unmeasured (JVM warm-up, reported apart), then --runs times, from reading `tokens` to the written `pairs`; session
-start is excluded. A corpus of n copies is the tokens read n times under other document ids, so that subsampling
-differs from copy to copy: pairs grow slowly, counts n-fold.
+`tokens` and `vocabulary` of a corpus are made once. Each case is a process and Spark session of its own: the stage runs
+once unmeasured (JVM and workers start and warm up; reported apart), then --runs times, from reading `tokens` to the
+written `pairs` and their manifest; session start is excluded. With --cooccur, the program of that name from Stanford's
+GloVe counts the same words (its own form of the text, window and vocabulary) in between, as a reference.
 """
 
 from __future__ import annotations
@@ -17,42 +17,53 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from corpora import lines_of, prepare
 from machine import spread, write_record
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from workers import SparkStages, WorkerMemory
 
-from pmi_spark.artifacts import Artifacts, Manifest
+from pmi_spark.artifacts import Manifest
 from pmi_spark.config import load_config
+from pmi_spark.corpus.tokenizers import split_words
 from pmi_spark.pipeline import Pipeline
 from pmi_spark.session import start_session
 
-SAMPLE_SECONDS = 0.05
+# Spark would deal the files of one shard to several tasks; this keeps them in one.
+ONE_TASK = ("spark.files.openCostInBytes=8g", "spark.files.maxPartitionBytes=16g")
+EVERY_WORD = "vocabulary.minimum_count=1"
 
 
 class Case(NamedTuple):
-    """One measurement: local cores, settings, copies of the corpus."""
+    """One measurement: a corpus, settings, local cores, further Spark settings, runs (0: as many as asked for)."""
 
-    cores: int = 2
+    corpus: str = "text"
     settings: tuple[str, ...] = ()
-    copies: int = 1
+    cores: int = 2
+    spark: tuple[str, ...] = ()
+    runs: int = 0
 
 
 CASES = {
     "default": Case(),
     "one-core": Case(cores=1),
     "window-10": Case(settings=("pairs.window=10",)),
+    "window-10-one-core": Case(settings=("pairs.window=10",), cores=1),
     "no-subsampling": Case(settings=("pairs.subsample=0.0",)),
-    "no-subsampling-window-10": Case(settings=("pairs.subsample=0.0", "pairs.window=10")),
-    "window-50": Case(settings=("pairs.window=50",)),
-    "4-copies": Case(copies=4),
-    "20-copies": Case(copies=20),
+    "window-50": Case(settings=("pairs.window=50",), runs=1),
+    "4-copies": Case("4-copies", runs=2),
+    "20-copies": Case("20-copies", runs=1),
+    "giant-line": Case("giant-line", (EVERY_WORD,), runs=1),
+    "giant-line-window-50": Case("giant-line", (EVERY_WORD, "pairs.window=50"), runs=1),
+    "many-words": Case("many-words", (EVERY_WORD,), runs=1),
+    "many-words-window-50": Case("many-words", (EVERY_WORD, "pairs.window=50"), runs=1),
+    "one-shard": Case("one-shard", spark=ONE_TASK, runs=1),
+    "one-shard-window-50": Case("one-shard", ("pairs.window=50",), spark=ONE_TASK, runs=1),
+    "tiny-shards": Case("tiny-shards"),
+    "half-shard": Case("half-shard"),
+    "giant-document": Case("giant-document"),
 }
 
 
@@ -65,106 +76,33 @@ class Quiet:
     def skipped(self, stage: str, manifest: Manifest) -> None: ...
 
 
-class WorkerMemory:
-    """Peak resident memory of the largest of this process's Python workers (MB), sampled from /proc."""
-
-    def __init__(self) -> None:
-        self.peak_mb = 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> WorkerMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(SAMPLE_SECONDS):
-            for process in descendants(os.getpid()):
-                self.peak_mb = max(self.peak_mb, resident_mb(process))
-
-
-def descendants(root: int) -> Iterator[int]:
-    """Process ids below a process."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(folder.name))
-    waiting = [root]
-    while waiting:
-        found = children.get(waiting.pop(), [])
-        waiting += found
-        yield from found
-
-
-def resident_mb(process: int) -> float:
-    """Resident memory of a Python worker; 0 for any other process, and for one that has just ended."""
-    try:
-        if "pyspark.daemon" not in Path(f"/proc/{process}/cmdline").read_text():
-            return 0.0
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def read_copies(copies: int) -> None:
-    """Make every reader of `tokens` see them several times over, each copy under other document ids."""
-    read = Artifacts.read
-
-    def repeated(self: Artifacts, name: str, schema: Any, side: bool = False) -> DataFrame:
-        frame = read(self, name, schema, side)
-        if name != "tokens":
-            return frame
-        return reduce(
-            DataFrame.unionAll,
-            [frame.withColumn("document_id", F.xxhash64("document_id", F.lit(copy))) for copy in range(copies)],
-        )
-
-    Artifacts.read = repeated  # type: ignore[method-assign]
-
-
-def shuffle_bytes(spark: SparkSession) -> int:
-    """Bytes written to the shuffle by all stages so far, from Spark's own store."""
-    context: Any = spark.sparkContext
-    stages = (
-        context._jsc.sc()
-        .statusStore()
-        .stageList(None, False, False, context._gateway.new_array(context._jvm.double, 0), None)
-    )
-    return sum(stages.apply(index).shuffleWriteBytes() for index in range(stages.size()))
-
-
 def measure(output: str, case: Case, runs: int) -> dict[str, Any]:
     """Run one case in this process's own session."""
     spark = start_session("count_pairs benchmark")
-    if case.copies > 1:
-        read_copies(case.copies)
     config = load_config(None, case.settings)
-    seconds, shuffled = [], [0]
+    seconds: list[float] = []
     with WorkerMemory() as memory:
         for _ in range(runs + 1):
             shutil.rmtree(Path(output, "pairs"), ignore_errors=True)
+            stages = SparkStages(spark)
             start = time.monotonic()
             Pipeline(spark, output, config, Quiet()).run(["pairs"])
             seconds.append(time.monotonic() - start)
-            shuffled.append(shuffle_bytes(spark))
-    words = case.copies * int(manifest_of(output, "tokens")["facts"]["words"])
+    words = int(manifest_of(output, "tokens")["facts"]["words"])
+    pairs = manifest_of(output, "pairs")
+    last = stages.summary()
     return {
         "words": words,
-        "pairs": manifest_of(output, "pairs")["row_count"],
+        "vocabulary": manifest_of(output, "vocabulary")["row_count"],
+        "pairs": pairs["row_count"],
+        "bytes_per_pair": round(sum(part["size_bytes"] for part in pairs["files"]) / pairs["row_count"], 2),
         "first_run_seconds": round(seconds[0], 2),
         "seconds": spread(seconds[1:]),
         "million_words_per_second": spread([words / value / 1e6 for value in seconds[1:]]),
-        "shuffle_bytes_per_word": round((shuffled[-1] - shuffled[-2]) / words, 2),
+        "shuffle_bytes_per_word": round(last["shuffle_bytes"] / words, 2),
         "worker_peak_mb": round(memory.peak_mb),
         "budget_mb": config.pairs.memory,
+        "stages": last["stages"],
     }
 
 
@@ -173,22 +111,60 @@ def manifest_of(output: str, stage: str) -> dict[str, Any]:
     return dict(json.loads(Path(output, stage, "_manifest.json").read_text(encoding="utf-8")))
 
 
-def measure_apart(output: str, name: str, runs: int) -> dict[str, Any]:
+def measure_apart(output: Path, name: str, runs: int) -> dict[str, Any]:
     """One case in a process of its own, with that many local cores."""
     case = CASES[name]
-    launch = f"--master local[{case.cores}] --driver-memory 4g --conf spark.ui.showConsoleProgress=false pyspark-shell"
-    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": launch}
-    command = [sys.executable, __file__, "--child", output, "--cases", name, "--runs", str(runs)]
+    further = ("spark.ui.showConsoleProgress=false", *case.spark)
+    launch = " ".join([f"--master local[{case.cores}] --driver-memory 4g", *(f"--conf {entry}" for entry in further)])
+    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{launch} pyspark-shell"}
+    command = [sys.executable, __file__, "--child", str(output), "--cases", name, "--runs", str(case.runs or runs)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return {**case._asdict(), **json.loads(done.stdout.splitlines()[-1])}
+    figures = {**case._asdict(), **json.loads(done.stdout.splitlines()[-1])}
+    print(name, json.dumps(figures), flush=True)
+    return figures
+
+
+class Cooccur:
+    """GloVe's own counter on the same words, one thread, in units of its own run."""
+
+    def __init__(self, program: str, inputs: list[str], folder: Path) -> None:
+        self._program = Path(program)
+        self._text, self._vocabulary = folder / "glove.txt", folder / "glove-vocabulary.txt"
+        self.words = 0
+        with self._text.open("w", encoding="utf-8") as out:
+            for line in lines_of(inputs):
+                words = split_words([line]).to_pylist()[0]
+                self.words += len(words)
+                out.write(" ".join(words) + "\n")
+        self._run("vocab_count", ["-min-count", "5"], self._text, self._vocabulary)
+
+    def _run(self, name: str, options: list[str], source: Path, target: Path) -> float:
+        start = time.monotonic()
+        with source.open("rb") as stdin, target.open("wb") as stdout:
+            command = [str(self._program.with_name(name)), "-verbose", "0", *options]
+            subprocess.run(command, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL, check=True)
+        return time.monotonic() - start
+
+    def measure(self, window: int, runs: int) -> dict[str, Any]:
+        """Words/s over several runs; the counts are written to a file, as ours are."""
+        options = ["-window-size", str(window), "-vocab-file", str(self._vocabulary), "-memory", "8"]
+        target = self._text.with_suffix(".bin")
+        options += ["-overflow-file", str(self._text.with_suffix(".overflow"))]
+        seconds = [self._run("cooccur", options, self._text, target) for _ in range(runs)]
+        return {
+            "window": window,
+            "seconds": spread(seconds),
+            "million_words_per_second": spread([self.words / value / 1e6 for value in seconds]),
+        }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", nargs="+", help="text shards or their directory")
     parser.add_argument("--record", help="JSON file to write")
-    parser.add_argument("--runs", type=int, default=3, help="measured runs a case [default 3]")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs a case, where it names none [default 5]")
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES), help="[default: all]")
+    parser.add_argument("--cooccur", help="path of GloVe's cooccur program, vocab_count beside it")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -196,14 +172,22 @@ def main() -> None:
         return
     if not (arguments.input and arguments.record):
         parser.error("--input and --record are needed")
-    with tempfile.TemporaryDirectory() as output:
-        command = [sys.executable, "-m", "pmi_spark.cli"]
-        subprocess.run([*command, "tokens", "--input", *arguments.input, "--output", output], check=True)
-        subprocess.run([*command, "vocabulary", "--output", output], check=True)
-        figures = {name: measure_apart(output, name, arguments.runs) for name in arguments.cases}
+    figures: dict[str, Any] = {}
+    reference: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for corpus in dict.fromkeys(CASES[name].corpus for name in arguments.cases):
+            names = [name for name in arguments.cases if CASES[name].corpus == corpus]
+            output = Path(folder, corpus)
+            stage_settings = [entry for entry in CASES[names[0]].settings if entry.startswith("vocabulary.")]
+            prepare(corpus, arguments.input, output, stage_settings)
+            for name in names:
+                figures[name] = measure_apart(output, name, arguments.runs)
+            shutil.rmtree(output)
+        if arguments.cooccur:
+            cooccur = Cooccur(arguments.cooccur, arguments.input, Path(folder))
+            reference = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
     text = [Path(path).name for path in arguments.input]
-    write_record(arguments.record, {"text": text, "runs": arguments.runs, "cases": figures})
-    print(json.dumps(figures, indent=1))
+    write_record(arguments.record, {"text": text, "runs": arguments.runs, "cooccur": reference, "cases": figures})
 
 
 if __name__ == "__main__":

@@ -10,19 +10,30 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from pmi_spark.errors import InputError, RunError
-from pmi_spark.storage import escape_glob
+from pmi_spark.parquet_files import FILES_READ, MAGIC, ParquetEncoder, arrow_schema, decode_row_groups
+from pmi_spark.storage import escape_glob, list_glob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from pyspark import RDD
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
     from pmi_spark.storage import FileStatus, Storage
 
 MANIFEST_NAME = "_manifest.json"
+TASK_BYTES = 128 << 20
+# spark.files.openCostInBytes, at its default.
+OPEN_COST_BYTES = 4 << 20
+TEXT_SUFFIX = ".txt"
 STAGES = ("tokens", "vocabulary", "pairs", "pmi", "vectors")
 
 
@@ -138,25 +149,97 @@ class Artifacts:
             )
         return found
 
-    def read(self, name: str, schema: StructType, side: bool = False) -> DataFrame:
-        """The artifact's rows, or its side table's: the files its manifest names, the columns of ``schema``."""
-        manifest = self.require(name)
-        parts = manifest.side_files if side else manifest.files
-        paths = [escape_glob(f"{self.folder(name)}/{part.name}") for part in parts]
+    def read(self, name: str, schema: StructType) -> DataFrame:
+        """The artifact's rows: the files its manifest names, the columns of ``schema``."""
+        paths = [escape_glob(f"{self.folder(name)}/{part.name}") for part in self.require(name).files]
         return self._spark.read.parquet(*paths).select(*schema.fieldNames())
 
-    def write_files(self, name: str, frame: DataFrame, schema: StructType, side: str = "") -> tuple[PartFile, ...]:
+    def read_table(self, name: str, schema: StructType, side: bool = False) -> pa.Table:
+        """The artifact's rows, or its side table's, on the driver and without a Spark job: for what fits it anyway."""
+        manifest = self.require(name)
+        tables: list[pa.Table] = []
+        for part in manifest.side_files if side else manifest.files:
+            path = f"{self.folder(name)}/{part.name}"
+            content = self._storage.read_bytes(path)
+            tables += decode_row_groups(path, content, arrow_schema(schema), row_count=part.row_count)
+        return pa.concat_tables(tables)
+
+    def write_table(self, name: str, table: pa.Table, side: str) -> tuple[PartFile, ...]:
+        """Write the side table as one file from the driver, as :meth:`write_files` does from the workers."""
+        encoder = ParquetEncoder(table.schema)
+        encoder.add(table)
+        content = encoder.finish().to_pybytes() + MAGIC.encode()
+        file_name = f"{side}/part-00000-{uuid.uuid4()}.parquet"
+        self._storage.write_bytes(f"{self.folder(name)}/{file_name}", content)
+        return (PartFile(file_name, len(content), len(table)),)
+
+    def read_files(self, name: str) -> DataFrame:
+        """The artifact's files as they are, one a row (``path string, content binary``), for workers to decode."""
+        paths = [escape_glob(path) for path in self.paths(name)]
+        return self._spark.read.format("binaryFile").load(paths).select(*FILES_READ)
+
+    def stream_files(self, name: str, without: Collection[str] = ()) -> RDD[tuple[str, bytes]]:
+        """As :meth:`read_files` for the RDD API, (path, content) a file: not pickled, which costs 20 ns a byte.
+
+        Files that the manifest does not name may come too; the caller knows :meth:`paths`. A task gets files of 128 MB,
+        or a quarter of a core's share where that is less.
+        """
+        context = self._spark.sparkContext
+        # One listing of the folder; naming every file would be a call to the file system each.
+        patterns = [list_glob(self.folder(name)) + "/part-*"]
+        if without:
+            patterns = [list_glob(path) for path in self.paths(name) if path not in without]
+        parts = self.require(name).files
+        total = sum(part.size_bytes for part in parts)
+        share = min(TASK_BYTES, total // (4 * context.defaultParallelism) + 1)
+        # Spark adds the cost of opening each file before it divides by the partitions asked for, but fills them by
+        # their bytes alone: a hundred small files would all go to one task.
+        return context.binaryFiles(",".join(patterns), -(-(total + OPEN_COST_BYTES * len(parts)) // share))
+
+    def paths(self, name: str) -> dict[str, int]:
+        """The artifact's files, as the file system spells them, and how many rows each has."""
+        folder = self._storage.qualify(self.folder(name))
+        return {f"{folder}/{part.name}": part.row_count for part in self.require(name).files}
+
+    def write_files(self, name: str, frame: DataFrame, schema: StructType) -> tuple[PartFile, ...]:
         """Run the frame and write its rows beside what is there; nobody reads them before :meth:`commit`.
 
-        ``side`` names the side table's folder. Raises RunError when the frame's columns are not the schema's (further
-        columns may follow).
+        Raises RunError when the frame's columns are not the schema's (further columns may follow).
         """
         _check_columns(name, frame, schema)
-        folder = f"{self.folder(name)}/{side}" if side else self.folder(name)
+        return self._write(name, lambda folder: frame.write.mode("append").parquet(folder))
+
+    def write_encoded(self, name: str, files: DataFrame) -> tuple[PartFile, ...]:
+        """As :meth:`write_files`, of Parquet files that the workers encoded: a frame of ``file binary``.
+
+        Each goes as it is through Spark's text sink, which ends it with the magic number, and then gets its own name.
+        """
+        folder = self.folder(name)
+        for entry in self._unnamed(folder):
+            self._storage.delete(entry.path)
+        lines = files.selectExpr("cast(file AS string)").write.mode("append")
+        lines = lines.options(lineSep=MAGIC, maxRecordsPerFile=1, compression="none")
+
+        def write(folder: str) -> None:
+            lines.text(folder)
+            for entry in self._unnamed(folder):
+                # Spark writes an empty file where the first partition has no rows.
+                if entry.size_bytes:
+                    self._storage.rename(entry.path, entry.path.removesuffix(TEXT_SUFFIX) + ".parquet")
+                else:
+                    self._storage.delete(entry.path)
+
+        return self._write(name, write)
+
+    def _unnamed(self, folder: str) -> list[FileStatus]:
+        return [entry for entry in self._storage.children(folder) if entry.name.endswith(TEXT_SUFFIX)]
+
+    def _write(self, name: str, write: Callable[[str], None]) -> tuple[PartFile, ...]:
+        folder = self.folder(name)
         self._storage.delete(f"{folder}/_temporary")
-        before = self._parts(name, side)
-        frame.write.mode("append").parquet(folder)
-        written = {path: entry for path, entry in self._parts(name, side).items() if path not in before}
+        before = self._parts(name, "")
+        write(folder)
+        written = {path: entry for path, entry in self._parts(name, "").items() if path not in before}
         rows = self._storage.parquet_row_counts([entry.path for entry in written.values()])
         return tuple(PartFile(path, entry.size_bytes, rows[entry.path]) for path, entry in sorted(written.items()))
 

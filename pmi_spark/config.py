@@ -31,6 +31,11 @@ class TokensConfig:
         "auto takes rjieba (Rust) where it is installed and gives jieba's own tokens, else jieba",
         choices=("auto", "jieba", "rjieba"),
     )
+    on_bad_shard: str = setting(
+        "fail",
+        "an input file that cannot be read to its end: stop, or leave all of it out and list it in the manifest",
+        choices=("fail", "skip"),
+    )
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,10 @@ class PairsConfig:
         low=0,
         high=10**12,
     )
-    blocks: int = setting(
+    files: int = setting(
         0,
-        "blocks of the pair matrix (output files); 0 sizes them by the vocabulary's counts",
-        unit="blocks",
+        "output files, each a reduce task; 0 sizes them by the vocabulary's counts",
+        unit="files",
         low=0,
         high=1e6,
     )
@@ -85,6 +90,11 @@ class PairsConfig:
         unit="MB",
         low=16,
         high=65536,
+    )
+    on_bad_shard: str = setting(
+        "fail",
+        "a file of tokens that cannot be read: stop, or leave it out and list it in the manifest",
+        choices=("fail", "skip"),
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from urllib.parse import unquote
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -45,3 +48,18 @@ class MissingToolError(PmiSparkError):
 
 class RunError(PmiSparkError):
     """The run itself failed: the data cannot give a result, or Spark gave up."""
+
+
+def name_in_failure(error: Exception, paths: Iterable[str]) -> str | None:
+    """The one of some files that a failure of Spark speaks of, as it is or percent-encoded; None if there is none.
+
+    Of a.txt and a.txt.gz, both of which stand in the latter's name, the longer is meant.
+
+    >>> failure = OSError("error while reading file file:///a%20b.gz. SQLSTATE: KD001")
+    >>> name_in_failure(failure, ["file:/a b", "file:/a b.gz", "file:/c.gz"])
+    'file:/a b.gz'
+    """
+    text = str(error)
+    text += unquote(text)
+    named = [path for path in paths if path in text or path.replace(":/", ":///", 1) in text]
+    return max(named, key=len, default=None)

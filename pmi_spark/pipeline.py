@@ -23,7 +23,7 @@ from pmi_spark.stages import Built, Reporter, StageRuns
 from pmi_spark.storage import Storage
 
 # Part of every fingerprint: raised when the meaning of an artifact changes, so that old ones are made anew.
-FORMAT = 1
+FORMAT = 2
 # Settings that change how a stage runs but not a byte of what it writes.
 _WITHOUT_EFFECT = {"pairs": {"memory"}, "vectors": {"blocks"}}
 

@@ -6,6 +6,7 @@ Settings come from, in falling order: spark-submit and PYSPARK_SUBMIT_ARGS, spar
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -134,6 +135,22 @@ def describe_failure(error: Exception) -> RunError:
     'the run failed: OSError: No space left on device; finished stages are kept; --debug shows the whole trace'
     """
     text = str(error)
+    # One of our own, raised in a worker: it has its line already.
+    own = re.search(r"^pmi_spark\.[\w.]+Error: (.+); (.+)$", text, re.MULTILINE)
+    if own:
+        return RunError(*own.groups())
+    return RunError(
+        f"the run failed: {type(error).__name__}: {innermost_cause(text)}",
+        cure="finished stages are kept; --debug shows the whole trace",
+    )
+
+
+def innermost_cause(text: str) -> str:
+    r"""The last cause that a trace of the JVM or of a Python worker names.
+
+    >>> innermost_cause("Job aborted\nCaused by: java.io.IOException: not a gzip file\n\tat x")
+    'java.io.IOException: not a gzip file'
+    """
     causes = [line.partition("Caused by: ")[2] for line in text.splitlines() if "Caused by: " in line]
     lines = [
         line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("at ", "File "))
@@ -141,10 +158,7 @@ def describe_failure(error: Exception) -> RunError:
     # A Python worker's trace ends with the exception; a Java one names it first.
     in_python = "Traceback (most recent call last)" in text
     cause = causes[-1] if causes else (lines[-1] if in_python else lines[0]) if lines else ""
-    return RunError(
-        f"the run failed: {type(error).__name__}: {cause[:400]}",
-        cure="finished stages are kept; --debug shows the whole trace",
-    )
+    return cause[:400]
 
 
 def conf_directory() -> Path:

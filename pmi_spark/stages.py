@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 from pmi_spark import schemas
 from pmi_spark.artifacts import Artifacts, Manifest, PartFile
 from pmi_spark.association.pmi import compute_pmi, parse_measures
+from pmi_spark.bad_shards import BadShards
 from pmi_spark.config import Config
-from pmi_spark.cooccurrence.pair_block import BlockLayout
-from pmi_spark.cooccurrence.pairs import CountingPlan, choose_block_count, count_pairs
-from pmi_spark.cooccurrence.windows import distance_weights
+from pmi_spark.cooccurrence.counting import Words, make_plan
+from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
+from pmi_spark.cooccurrence.windows import keep_thresholds
 from pmi_spark.corpus.sources import read_lines
 from pmi_spark.corpus.tokenizers import resolve_jieba_engine
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
@@ -31,6 +32,7 @@ from pmi_spark.factorization.als import (
 )
 from pmi_spark.factorization.canonical import canonical_form
 from pmi_spark.factorization.solver import LossSettings
+from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.storage import escape_glob
 
 MARGINALS = "_marginals"
@@ -78,28 +80,36 @@ class StageRuns:
 
     def tokens(self, upstream: dict[str, Any]) -> Built:
         """Documents -> tokens; InputError when there is not one word."""
-        read, written = Observation(), Observation()
-        paths = [path for path, _, _ in upstream["files"]]
-        lines = read_lines(self._spark, [escape_glob(path) for path in paths]).observe(
-            read, F.count(F.lit(1)).alias("lines"), F.count_if(~F.col("is_valid_utf8")).alias("invalid_utf8_lines")
-        )
         settings = self._config.tokens
-        engine = self.jieba_engine()
-        tokens = tokenize(lines, choose_tokenizer(settings.tokenizer, engine, settings.jieba_hmm)).observe(
-            written, F.count(F.lit(1)).alias("documents"), F.coalesce(F.sum(F.size("words")), F.lit(0)).alias("words")
-        )
-        files = self._artifacts.write_files("tokens", tokens, schemas.TOKENS)
-        facts = {**read.get, **written.get, "input_files": len(paths), "jieba_engine": engine}
+        paths = [path for path, _, _ in upstream["files"]]
+        guard = BadShards("tokens", "replace it", settings.on_bad_shard == "skip", self._reporter.note)
+        (files, facts), skipped = guard.leave_out(paths, self._tokenize)
+        facts |= {"input_files": len(paths), "jieba_engine": self.jieba_engine(), "skipped_shards": skipped}
         if not facts["words"]:
             raise InputError(f"no words in the {len(paths)} input files", cure="check the input and tokens.tokenizer")
         if facts["invalid_utf8_lines"]:
             self._reporter.note("tokens", f"invalid UTF-8 replaced in {facts['invalid_utf8_lines']:,} lines")
         return Built(files, facts)
 
+    def _tokenize(self, paths: list[str]) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
+        if not paths:
+            raise InputError("not one input file can be read", cure="check the input")
+        read, written = Observation(), Observation()
+        lines = read_lines(self._spark, [escape_glob(path) for path in paths]).observe(
+            read, F.count(F.lit(1)).alias("lines"), F.count_if(~F.col("is_valid_utf8")).alias("invalid_utf8_lines")
+        )
+        settings = self._config.tokens
+        tokenizer = choose_tokenizer(settings.tokenizer, self.jieba_engine(), settings.jieba_hmm)
+        tokens = tokenize(lines, tokenizer).observe(
+            written, *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("documents", "words"))
+        )
+        files = self._artifacts.write_encoded("tokens", tokens)
+        return files, {**read.get, **written.get}
+
     def vocabulary(self) -> Built:
         """Tokens -> vocabulary; RunError when no word is frequent enough."""
         settings = self._config.vocabulary
-        counted = count_words(self._artifacts.read("tokens", schemas.TOKENS))
+        counted = count_words(self._artifacts.read_files("tokens"), self._artifacts.paths("tokens"))
         kept_total = Observation()
         vocabulary = number_words(counted, settings.minimum_count, settings.maximum_size).observe(
             kept_total, F.coalesce(F.sum("word_count"), F.lit(0)).alias("kept_words")
@@ -115,52 +125,49 @@ class StageRuns:
 
     def _read_vocabulary(self) -> pa.Table:
         """The vocabulary by id, on the driver: about 40 bytes a word."""
-        frame = self._artifacts.read("vocabulary", schemas.VOCABULARY)
-        return frame.toArrow().sort_by("word_id").combine_chunks()
+        table = self._artifacts.read_table("vocabulary", schemas.VOCABULARY)
+        return table.sort_by("word_id").combine_chunks()
 
     def pairs(self) -> Built:
         """Tokens and vocabulary -> pair counts and marginals; RunError when no pair is left."""
         settings = self._config.pairs
         vocabulary = self._read_vocabulary()
         word_counts = np.asarray(vocabulary["word_count"])
-        blocks = settings.blocks or choose_block_count(int(word_counts.sum()), settings.window)
-        weights = distance_weights(settings.weighting, settings.window)
-        plan = CountingPlan(
-            layout=BlockLayout(len(vocabulary), blocks),
-            window=settings.window,
-            weights=weights,
-            unknown_leaves_gap=settings.unknown == "gap",
-            memory_bytes=settings.memory << 20,
-        )
-        counts = count_pairs(
-            self._spark,
-            tokens=self._artifacts.read("tokens", schemas.TOKENS),
-            words=vocabulary["word"].combine_chunks(),
-            word_counts=word_counts,
-            plan=plan,
-            subsample=settings.subsample,
-            minimum_units=int(np.ceil(settings.minimum_count * weights.denominator)),
-        )
+        plan = make_plan(word_counts, settings)
+        thresholds = keep_thresholds(word_counts, settings.subsample) if settings.subsample > 0 else None
+        words = Words(vocabulary["word"].combine_chunks(), thresholds)
+        minimum_units = int(np.ceil(settings.minimum_count * plan.weights.denominator))
+        shards = self._artifacts.paths("tokens")
+
+        def count(left: list[str]) -> PairCounts:
+            streams = self._artifacts.stream_files("tokens", without=set(shards) - set(left))
+            documents = {path: shards[path] for path in left}
+            return count_pairs(self._spark, streams, documents, words, plan, minimum_units, guard.skip)
+
+        cure = "delete the tokens folder and run that stage again"
+        guard = BadShards("pairs", cure, settings.on_bad_shard == "skip", self._reporter.note)
+        counts, lost = guard.leave_out(list(shards), count)
+        for path in counts.skipped:
+            self._reporter.note("pairs", f"left out {path}: damaged")
         if not counts.marginals.any():
             raise RunError("no two different words ever met", cure="give longer documents or a wider pairs.window")
-        files = self._artifacts.write_files("pairs", counts.pairs, schemas.PAIRS)
+        files = self._artifacts.write_encoded("pairs", counts.pairs)
         if not sum(part.row_count for part in files):
             raise RunError(f"no pair met {settings.minimum_count} times", cure="lower pairs.minimum_count")
         side_files = self._write_marginals(counts.marginals)
         total = int(counts.marginals.sum())
-        facts = {"denominator": weights.denominator, "marginal_total": total, "blocks": blocks}
+        skipped = [*lost, *counts.skipped]
+        facts = {"denominator": plan.weights.denominator, "marginal_total": total, "skipped_shards": skipped}
         return Built(files, facts, side_files)
 
     def _write_marginals(self, marginals: npt.NDArray[np.int64]) -> tuple[PartFile, ...]:
-        table = pa.table({"word_id": np.arange(len(marginals), dtype=np.int32), "marginal_count": marginals})
-        frame = self._spark.createDataFrame(table).coalesce(1)
-        return self._artifacts.write_files("pairs", frame, schemas.MARGINALS, side=MARGINALS)
+        columns = [pa.array(np.arange(len(marginals), dtype=np.int32)), pa.array(marginals)]
+        table = pa.table(columns, schema=arrow_schema(schemas.MARGINALS))
+        return self._artifacts.write_table("pairs", table, side=MARGINALS)
 
-    def _read_marginals(self, word_count: int) -> npt.NDArray[np.int64]:
-        table = self._artifacts.read("pairs", schemas.MARGINALS, side=True).toArrow()
-        marginals = np.zeros(word_count, dtype=np.int64)
-        marginals[np.asarray(table["word_id"])] = np.asarray(table["marginal_count"])
-        return marginals
+    def _read_marginals(self) -> npt.NDArray[np.int64]:
+        table = self._artifacts.read_table("pairs", schemas.MARGINALS, side=True)
+        return np.asarray(table.sort_by("word_id")["marginal_count"])
 
     def pmi(self) -> Built:
         """Pair counts and marginals -> PMI."""
@@ -170,7 +177,7 @@ class StageRuns:
         denominator = facts["denominator"]
         total = facts["marginal_total"] / denominator
         if settings.marginals == "window":
-            marginals = self._read_marginals(len(vocabulary)) / denominator
+            marginals = self._read_marginals() / denominator
         else:
             marginals = np.asarray(vocabulary["word_count"]).astype(np.float64)
         pmi = compute_pmi(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pmi_spark.errors import InputError
+from pmi_spark.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,6 +47,17 @@ def escape_glob(path: str) -> str:
     return GLOB_CHARACTERS.sub(lambda found: "\\" + found.group(), path)
 
 
+def list_glob(path: str) -> str:
+    r"""A path as :func:`escape_glob` gives it, fit for a list that is split at commas outside of braces.
+
+    Neither can be escaped there; ? stands for any one character.
+
+    >>> print(list_glob("a,b{c}[1]"))
+    a?b?c?\[1\]
+    """
+    return re.sub(r",|\\[{}]", "?", escape_glob(path))
+
+
 class Storage:
     """The few file operations the pipeline needs. Every call is one round trip to the file system."""
 
@@ -68,6 +79,11 @@ class Storage:
         """
         local = str(self._hadoop.fs.FileSystem.getDefaultUri(self._configuration)).startswith("file:")
         return str(Path.cwd() / path) if local and ":" not in path and not path.startswith("/") else path
+
+    def qualify(self, path: str) -> str:
+        """A path with its scheme and host, as listings and Spark spell it."""
+        hadoop_path, system = self._open(path)
+        return str(system.makeQualified(hadoop_path).toString())
 
     def exists(self, path: str) -> bool:
         hadoop_path, system = self._open(path)
@@ -108,22 +124,31 @@ class Storage:
             if not child.is_hidden:
                 yield from self._walk(child)
 
-    def read_text(self, path: str) -> str:
+    def read_bytes(self, path: str) -> bytes:
+        """A whole file, through the JVM: for small ones, 10 ns a byte."""
         hadoop_path, system = self._open(path)
         stream = system.open(hadoop_path)
         try:
-            return bytes(stream.readAllBytes()).decode("utf-8")
+            return bytes(stream.readAllBytes())
+        finally:
+            stream.close()
+
+    def read_text(self, path: str) -> str:
+        return self.read_bytes(path).decode("utf-8")
+
+    def write_bytes(self, path: str, content: bytes) -> None:
+        """A new file, replaced where there is one; a reader may see a part of it until this returns."""
+        hadoop_path, system = self._open(path)
+        stream = system.create(hadoop_path, True)
+        try:
+            stream.write(bytearray(content))
         finally:
             stream.close()
 
     def write_text(self, path: str, text: str) -> None:
         """Replace a file's text so that a reader sees the old or the new, never a part: written aside, then renamed."""
         aside, system = self._open(f"{path}.tmp")
-        stream = system.create(aside, True)
-        try:
-            stream.write(bytearray(text.encode("utf-8")))
-        finally:
-            stream.close()
+        self.write_bytes(f"{path}.tmp", text.encode("utf-8"))
         # FileSystem.rename will not replace a file; deleting it first would leave a moment with neither.
         overwrite = self._new_array(self._hadoop.fs.Options.Rename, 1)
         overwrite[0] = self._hadoop.fs.Options.Rename.OVERWRITE
@@ -145,6 +170,12 @@ class Storage:
 
         with ThreadPoolExecutor(8) as threads:
             return dict(zip(paths, threads.map(count, paths), strict=True))
+
+    def rename(self, source: str, target: str) -> None:
+        """Give a file another name in its folder. On object stores this copies it."""
+        hadoop_path, system = self._open(source)
+        if not system.rename(hadoop_path, self._hadoop.fs.Path(target)):
+            raise RunError(f"cannot rename {source} to {target}", cure="check who else writes to this directory")
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all it holds; nothing happens when it is not there."""

@@ -1,11 +1,7 @@
-"""Sorted runs of pair counts and their merge: what the shuffle carries. Pure numpy.
+"""Sorted runs of pair counts and their merge: what the shuffle carries. Pure numpy and scipy.
 
 The pair matrix is cut into blocks by rows: row i (the smaller id, so the more frequent word) belongs to block
-i mod B, which gives every block its share of frequent words. A cell is one int64 key,
-
-    key = (i // B) * 2^31 + j     inside its block (ids below 2^31: 62 bits),
-
-and while a task counts, rows of one block stand together: row (i mod B) * ceil(V / B) + i // B of the whole matrix.
+i mod B, which gives every block its share of frequent words, and is row i // B there.
 """
 
 from __future__ import annotations
@@ -22,74 +18,106 @@ from pmi_spark.errors import ConfigurationError
 
 Ids = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.integer]
 
 COLUMN_BITS = 31
 COLUMN_MASK = (1 << COLUMN_BITS) - 1
 LARGEST_VOCABULARY = 1 << COLUMN_BITS
+LONGEST_STEP = (1 << 16) - 1
 # Up to here the counting sorts' pointers, 12 bytes a word, take less than a worker's spare room.
 RADIX_VOCABULARY = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
 class PairBlock:
-    """Cells of one block: keys sorted without repeats, int64 counts beside them. 16 bytes a cell."""
+    """Cells of one block, row by row: a sparse matrix without its empty rows. 4 bytes a cell and the counts' width.
 
-    keys: Longs
-    counts: Longs
+    ``rows`` ascend; ``sizes`` says how many cells each has; ``columns`` ascend inside a row; ``counts`` stand beside
+    them, in any width of integer.
+    """
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "keys", np.asarray(self.keys, dtype=np.int64))
-        object.__setattr__(self, "counts", np.asarray(self.counts, dtype=np.int64))
+    rows: Longs
+    sizes: Longs
+    columns: Ids
+    counts: Counts
 
     def __len__(self) -> int:
-        return len(self.keys)
+        return len(self.columns)
 
     def __repr__(self) -> str:
-        return f"PairBlock(keys={self.keys.tolist()}, counts={self.counts.tolist()})"
+        cells = zip(np.repeat(self.rows, self.sizes).tolist(), self.columns.tolist(), self.counts.tolist(), strict=True)
+        return f"PairBlock({ {(row, column): count for row, column, count in cells} })"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Counts are mostly 1 to 5: the shuffle carries them in the narrowest integers that hold the largest.
-        return _unpack, (self.keys, self.counts.astype(np.min_scalar_type(self.counts.max(initial=0))))
+        # What the shuffle carries: steps from column to column, 2 bytes each while few are longer than that, and
+        # counts, mostly 1 byte.
+        steps = _steps(self.columns, self.sizes)
+        long = np.flatnonzero(steps > LONGEST_STEP)
+        short: npt.NDArray[np.integer] = steps.astype(np.uint16)
+        if 4 * len(long) > len(steps):
+            short, long = steps, long[:0]
+        shape = _narrowest(self.rows), _narrowest(self.sizes)
+        return _unpack, (*shape, short, long.astype(np.int32), steps[long], _narrowest(self.counts))
+
+    @classmethod
+    def of(cls, cells: dict[tuple[int, int], int]) -> PairBlock:
+        """A block from {(row, column): count}.
+
+        >>> PairBlock.of({(1, 2): 5, (0, 3): 1})
+        PairBlock({(0, 3): 1, (1, 2): 5})
+        """
+        table = np.array([(*cell, count) for cell, count in cells.items()], dtype=np.int64).reshape(-1, 3)
+        return _sort_cells(table[:, 0], table[:, 1], table[:, 2])
 
 
-def _unpack(keys: Longs, counts: npt.NDArray[np.unsignedinteger]) -> PairBlock:
-    return PairBlock(keys, counts.astype(np.int64))
+def _steps(columns: Ids, sizes: Longs) -> Ids:
+    """Each column's distance from the one before it in its row; the row's first from 0."""
+    steps = np.diff(columns, prepend=np.int32(0))
+    starts = np.cumsum(sizes) - sizes
+    steps[starts] = columns[starts]
+    return steps
 
 
-def sum_by_key(keys: Longs, counts: Longs) -> PairBlock:
-    """Cells sorted by key, repeats allowed -> a PairBlock: run-length sums, one pass.
+def _unpack(rows: Counts, sizes: Counts, short: Counts, long: Ids, long_steps: Ids, counts: Counts) -> PairBlock:
+    steps = short.astype(np.int32)
+    steps[long] = long_steps
+    starts = np.cumsum(sizes, dtype=np.int64) - sizes
+    # Sums run on over the rows, modulo 2^32; what stood before a row is taken off again.
+    sums = np.cumsum(steps, dtype=np.int32)
+    sums -= np.repeat(sums[starts] - steps[starts], sizes)
+    return PairBlock(rows.astype(np.int64), sizes.astype(np.int64), sums, counts)
 
-    >>> sum_by_key(np.array([3, 3, 9]), np.array([1, 2, 4]))
-    PairBlock(keys=[3, 9], counts=[3, 4])
-    """
-    if len(keys) == 0:
-        return PairBlock(keys, counts)
-    first = np.concatenate(([True], keys[1:] != keys[:-1]))
-    starts = np.flatnonzero(first)
-    return PairBlock(keys[starts], np.add.reduceat(counts, starts))
+
+def _narrowest(values: Counts) -> Counts:
+    return values.astype(np.min_scalar_type(values.max(initial=0)))
 
 
 def merge_blocks(blocks: Sequence[PairBlock]) -> PairBlock:
-    """Sum any number of blocks: 30 ns a cell by counting sorts, 45 by a stable sort of the runs where those don't pay.
+    """Sum any number of blocks: 15 ns a cell by counting sorts, 45 by a stable sort of the runs where those don't pay.
 
-    int64 addition is exact and commutative, so any merge order gives the same bytes.
+    Integer addition is exact and commutative, so any merge order gives the same cells. The sum of all counts must be
+    below 2^63, which :func:`pmi_spark.cooccurrence.windows.check_sums_fit` sees to.
 
-    >>> merge_blocks([PairBlock([3, 9], [2, 1]), PairBlock([9], [4])])
-    PairBlock(keys=[3, 9], counts=[2, 5])
+    >>> merge_blocks([PairBlock.of({(0, 3): 2, (1, 9): 1}), PairBlock.of({(1, 9): 4})])
+    PairBlock({(0, 3): 2, (1, 9): 5})
     """
     if len(blocks) == 1:
         return blocks[0]
-    keys = np.concatenate([block.keys for block in blocks])
-    counts = np.concatenate([block.counts for block in blocks])
-    rows, columns = keys >> COLUMN_BITS, keys & COLUMN_MASK
+    width = _sum_type(sum(int(block.counts.sum(dtype=np.int64)) for block in blocks))
+    rows = np.concatenate([np.repeat(block.rows, block.sizes) for block in blocks])
+    columns = np.concatenate([block.columns for block in blocks])
+    counts = np.concatenate([block.counts for block in blocks], dtype=width)
     shape = (int(rows.max(initial=0)) + 1, int(columns.max(initial=0)) + 1)
-    if sum(shape) <= min(len(keys), RADIX_VOCABULARY):
+    if sum(shape) <= min(len(columns), RADIX_VOCABULARY):
         return _sum_cells(rows.astype(np.int32), columns.astype(np.int32), counts, shape)
-    order = np.argsort(keys, kind="stable")
-    return sum_by_key(keys[order], counts[order])
+    return _sort_cells(rows, columns, counts)
 
 
-def _sum_cells(rows: Ids, columns: Ids, counts: npt.NDArray[np.signedinteger], shape: tuple[int, int]) -> PairBlock:
+def _sum_type(total: int) -> type[np.signedinteger]:
+    return np.int32 if total < 2**31 else np.int64
+
+
+def _sum_cells(rows: Ids, columns: Ids, counts: Counts, shape: tuple[int, int]) -> PairBlock:
     """Cells in any order, repeats allowed -> a PairBlock, without a comparison.
 
     Two stable counting sorts, by column and then by row, put them in order; scipy's format conversions are those
@@ -102,9 +130,22 @@ def _sum_cells(rows: Ids, columns: Ids, counts: npt.NDArray[np.signedinteger], s
     table.has_sorted_indices = True
     table.has_canonical_format = False
     table.sum_duplicates()
-    keys = np.repeat(np.arange(shape[0], dtype=np.int64) << COLUMN_BITS, np.diff(table.indptr))
-    keys |= table.indices
-    return PairBlock(keys, table.data)
+    sizes = np.diff(table.indptr)
+    filled = np.flatnonzero(sizes)
+    return PairBlock(filled, sizes[filled], table.indices, table.data)
+
+
+def _sort_cells(rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], counts: Counts) -> PairBlock:
+    """As :func:`_sum_cells`, by sorting keys row * 2^31 + column (62 bits); memory follows the cells alone."""
+    if len(columns) == 0:
+        return PairBlock(_NO_LONGS, _NO_LONGS, _NO_IDS, counts)
+    keys = (rows.astype(np.int64) << COLUMN_BITS) | columns.astype(np.int64)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    sums = np.add.reduceat(counts[order], starts, dtype=counts.dtype)
+    filled, sizes = np.unique(keys[starts] >> COLUMN_BITS, return_counts=True)
+    return PairBlock(filled, sizes, (keys[starts] & COLUMN_MASK).astype(np.int32), sums)
 
 
 Runs = tuple[PairBlock, ...]
@@ -119,9 +160,9 @@ def stack_runs(left: Runs, right: Runs) -> Runs:
     As in a log-structured merge tree (O'Neil et al. 1996), with tiers: a cell is copied log_8 n times, where merging
     every new run into one long one would copy it n times. At most TIER - 1 runs of each tier remain.
 
-    >>> one = PairBlock([1], [1])
+    >>> one = PairBlock.of({(0, 1): 1})
     >>> stack_runs((one,) * 7, (one,))
-    (PairBlock(keys=[1], counts=[8]),)
+    (PairBlock({(0, 1): 8}),)
     """
     tiers: dict[int, list[PairBlock]] = {}
     for run in left + right:
@@ -169,53 +210,56 @@ class BlockLayout:
         block_numbers, rows = ids % self.blocks, ids // self.blocks
         return block_numbers.astype(np.int64) * self.rows_per_block + rows
 
+    def word_ids(self, matrix_rows: Longs) -> Longs:
+        """The inverse of :meth:`matrix_rows`.
+
+        >>> BlockLayout(5, 2).word_ids(np.array([0, 3, 1, 4, 2])).tolist()
+        [0, 1, 2, 3, 4]
+        """
+        block_numbers, rows = np.divmod(matrix_rows, self.rows_per_block)
+        return np.asarray(rows * self.blocks + block_numbers)
+
     def split(self, run: PairBlock) -> Iterator[tuple[int, PairBlock]]:
-        """A run over the whole matrix -> (block number, its cells with the block's own keys), empty blocks left out."""
-        bases = np.arange(self.blocks + 1) * (self.rows_per_block << COLUMN_BITS)
-        bounds = np.searchsorted(run.keys, bases)
-        for block, (start, stop) in enumerate(pairwise(bounds.tolist())):
-            if stop > start:
-                yield block, PairBlock(run.keys[start:stop] - bases[block], run.counts[start:stop])
+        """A run over the whole matrix -> (block number, its cells in the block's own rows), empty blocks left out."""
+        bases = np.arange(self.blocks + 1) * self.rows_per_block
+        bounds = np.searchsorted(run.rows, bases)
+        cells = np.concatenate(([0], np.cumsum(run.sizes, dtype=np.int64)))[bounds]
+        for block, (rows, ends) in enumerate(zip(pairwise(bounds.tolist()), pairwise(cells.tolist()), strict=True)):
+            if ends[1] > ends[0]:
+                inside, part = slice(*rows), slice(*ends)
+                yield (
+                    block,
+                    PairBlock(run.rows[inside] - bases[block], run.sizes[inside], run.columns[part], run.counts[part]),
+                )
 
-    def decode(self, block: int, keys: Longs) -> tuple[Ids, Ids]:
-        """Keys of one block -> (word ids, context ids).
+    def decode(self, block: int, cells: PairBlock) -> tuple[Ids, Ids]:
+        """Cells of one block -> (word ids, context ids).
 
-        >>> BlockLayout(100, 4).decode(2, np.array([(1 << 31) + 9]))
+        >>> BlockLayout(100, 4).decode(2, PairBlock.of({(1, 9): 5}))
         (array([6], dtype=int32), array([9], dtype=int32))
         """
-        rows = (keys >> COLUMN_BITS) * self.blocks + block
-        return rows.astype(np.int32), (keys & COLUMN_MASK).astype(np.int32)
+        word_ids = (cells.rows.astype(np.int64) * self.blocks + block).astype(np.int32)
+        return np.repeat(word_ids, cells.sizes), cells.columns.astype(np.int32, copy=False)
 
 
 def count_meetings(meetings: Iterable[tuple[int, Ids, Ids]], units: Sequence[int], layout: BlockLayout) -> PairBlock:
     """(distance, low ids, high ids) of a piece of text -> one run over the whole matrix.
 
     By counting sorts 20 ns a meeting, where sorting packed 64-bit keys takes 90 (8 M meetings). For vocabularies beyond
-    RADIX_VOCABULARY each distance is sorted by itself instead. Memory: about 32 bytes a meeting.
+    RADIX_VOCABULARY keys are sorted all the same. Memory: about 32 bytes a meeting.
     """
+    found = list(meetings)
+    sizes = [len(low) for _, low, _ in found]
+    unit_of_meeting = np.array([units[d - 1] for d, _, _ in found], dtype=_sum_type(sum(sizes) * max(units)))
+    counts = np.repeat(unit_of_meeting, sizes)
+    columns = np.concatenate([_NO_IDS, *(high for _, _, high in found)])
     if layout.vocabulary_size > RADIX_VOCABULARY:
-        return merge_blocks([_count_distance(low, high, units[d - 1], layout) for d, low, high in meetings] or [_EMPTY])
-    shape = (layout.rows_per_block * layout.blocks, layout.vocabulary_size)
-    return _sum_cells(*_gather(list(meetings), units, layout), shape)
-
-
-def _gather(
-    meetings: list[tuple[int, Ids, Ids]], units: Sequence[int], layout: BlockLayout
-) -> tuple[Ids, Ids, npt.NDArray[np.signedinteger]]:
-    """Matrix rows, columns and weights of all meetings, in the narrowest integers their sums are sure to fit."""
-    sizes = [len(low) for _, low, _ in meetings]
+        lows = np.concatenate([_NO_IDS, *(low for _, low, _ in found)])
+        return _sort_cells(layout.matrix_rows(lows), columns, counts)
     row_of_word = layout.matrix_rows(np.arange(layout.vocabulary_size, dtype=np.int32)).astype(np.int32)
-    rows = np.concatenate([_NO_IDS, *(row_of_word[low] for _, low, _ in meetings)])
-    columns = np.concatenate([_NO_IDS, *(high for _, _, high in meetings)])
-    narrow = sum(sizes) * max(units) < 2**31
-    unit_of_meeting = np.array([units[d - 1] for d, _, _ in meetings], dtype=np.int32 if narrow else np.int64)
-    return rows, columns, np.repeat(unit_of_meeting, sizes)
-
-
-def _count_distance(low: Ids, high: Ids, unit: int, layout: BlockLayout) -> PairBlock:
-    keys = np.sort((layout.matrix_rows(low) << COLUMN_BITS) | high)
-    return sum_by_key(keys, np.full(len(keys), unit, dtype=np.int64))
+    rows = np.concatenate([_NO_IDS, *(row_of_word[low] for _, low, _ in found)])
+    return _sum_cells(rows, columns, counts, (layout.rows_per_block * layout.blocks, layout.vocabulary_size))
 
 
 _NO_IDS = np.empty(0, dtype=np.int32)
-_EMPTY = PairBlock(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
+_NO_LONGS = np.empty(0, dtype=np.int64)

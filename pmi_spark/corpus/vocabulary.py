@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
+from scipy import sparse
 
+from pmi_spark.parquet_files import arrow_schema, decode_row_groups, file_contents
+from pmi_spark.schemas import TOKENS
+
+Batches = Iterator[pa.RecordBatch]
+Longs = npt.NDArray[np.int64]
+
+SCHEMA = arrow_schema(TOKENS)
+NO_ROW_COUNTS: Mapping[str, int] = {}
 _PARTIAL = StructType(
     [
         StructField("word", StringType()),
@@ -20,34 +30,53 @@ _PARTIAL = StructType(
 )
 
 
-def count_words(tokens: DataFrame) -> DataFrame:
-    """``tokens`` -> ``word, word_count, document_count`` of every distinct word.
+def count_words(token_files: DataFrame, row_counts: Mapping[str, int] = NO_ROW_COUNTS) -> DataFrame:
+    """Files of ``tokens`` -> ``word, word_count, document_count`` of every distinct word.
 
-    Each Arrow batch is counted in numpy first, so the shuffle carries distinct words a batch, not occurrences.
+    Each row group (4 M words) is counted in numpy first, so the shuffle carries its distinct words, not occurrences.
+    ``row_counts`` says how many rows a path must have.
     """
     return (
-        tokens.select("words")
-        .mapInArrow(_count_batches, _PARTIAL)
+        token_files.mapInArrow(_counter(row_counts), _PARTIAL)
         .groupBy("word")
         .agg(F.sum("word_count").alias("word_count"), F.sum("document_count").alias("document_count"))
     )
 
 
-def _count_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        lists = batch.column(0)
-        words = lists.flatten().dictionary_encode()
-        codes = np.asarray(words.indices, dtype=np.int64)
-        documents = np.repeat(np.arange(len(lists)), np.diff(np.asarray(lists.offsets)))
-        distinct = len(words.dictionary)
-        word_counts = np.bincount(codes, minlength=distinct)
-        # A (document, word) meeting counts once: sort the packed pairs and drop repeats.
-        meetings = np.unique(documents * max(distinct, 1) + codes)
-        document_counts = np.bincount(meetings % max(distinct, 1), minlength=distinct)
-        yield pa.RecordBatch.from_arrays(
-            [words.dictionary.cast(pa.string()), pa.array(word_counts), pa.array(document_counts)],
-            names=_PARTIAL.fieldNames(),
-        )
+def _counter(row_counts: Mapping[str, int]) -> Callable[[Batches], Batches]:
+    def run(batches: Batches) -> Batches:
+        for path, content in file_contents(batches):
+            for group in decode_row_groups(path, content, SCHEMA, ["words.list.element"], row_counts.get(path, -1)):
+                words, word_counts, document_counts = count_lists(group.column("words").combine_chunks())
+                yield pa.RecordBatch.from_arrays(
+                    [words.cast(pa.string()), pa.array(word_counts), pa.array(document_counts)],
+                    names=_PARTIAL.fieldNames(),
+                )
+
+    return run
+
+
+def count_lists(lists: pa.ListArray) -> tuple[pa.Array, Longs, Longs]:
+    """Documents as lists of dictionary-encoded words -> (distinct words, occurrences of each, documents with each).
+
+    >>> words = pa.array([["b", "a", "b"], ["a"]]).flatten().dictionary_encode()
+    >>> count_lists(pa.ListArray.from_arrays([0, 3, 4], words))[1:]
+    (array([2, 2]), array([1, 2]))
+    """
+    words = lists.flatten()
+    codes = np.asarray(words.indices)
+    distinct = len(words.dictionary)
+    documents = np.repeat(np.arange(len(lists), dtype=np.int32), np.diff(np.asarray(lists.offsets)))
+    # A counting sort by word leaves each word's documents in order: a new one wherever they change.
+    by_word = sparse.coo_array((np.ones(len(codes), np.int8), (codes, documents)), shape=(distinct, len(lists)))
+    by_word.has_canonical_format = True
+    by_word = by_word.tocsr()
+    word_counts = np.diff(by_word.indptr).astype(np.int64)
+    new = np.ones(len(codes), dtype=np.int8)
+    new[1:] = by_word.indices[1:] != by_word.indices[:-1]
+    new[by_word.indptr[:-1][word_counts > 0]] = 1
+    passed = np.concatenate(([0], np.cumsum(new, dtype=np.int64)))
+    return words.dictionary, word_counts, np.diff(passed[by_word.indptr])
 
 
 def number_words(counted: DataFrame, minimum_count: int, maximum_size: int) -> DataFrame:

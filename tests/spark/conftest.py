@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyspark import RDD
 from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark.artifacts import STAGES, Artifacts, Manifest
 from pmi_spark.config import build_config
+from pmi_spark.parquet_files import MAGIC, ParquetEncoder, arrow_schema
 from pmi_spark.pipeline import Pipeline
+from pmi_spark.schemas import TOKENS
 from pmi_spark.storage import Storage
 
 STOP_WORDS = [f"the{number}" for number in range(8)]
@@ -46,7 +50,10 @@ class Recorder:
 
 
 RunStages = Callable[..., Recorder]
-TokensFrame = Callable[..., DataFrame]
+Documents = Sequence[Sequence[str]]
+TokenShard = tuple[str, bytes]
+TokenFilesFrame = Callable[..., DataFrame]
+TokenFilesRdd = Callable[..., tuple[RDD[TokenShard], list[str]]]
 
 
 @pytest.fixture(scope="session")
@@ -69,18 +76,57 @@ def artifacts(spark: SparkSession) -> Callable[[Path], Artifacts]:
     return lambda output: Artifacts(spark, Storage(spark), str(output))
 
 
-@pytest.fixture(scope="session")
-def tokens_frame(spark: SparkSession) -> TokensFrame:
-    """Documents as lists of words -> a ``tokens`` frame; document_id is the place in the list."""
+def encode_token_files(documents: Documents, files: int = 2, order: Sequence[int] | None = None) -> list[TokenShard]:
+    """Documents as lists of words -> whole files of ``tokens``, (path, bytes) each, documents dealt out in turn.
 
-    def frame(documents: Sequence[Sequence[str]], partitions: int = 2) -> DataFrame:
-        columns = {
-            "document_id": pa.array(range(len(documents)), pa.int64()),
-            "words": pa.array([list(words) for words in documents], pa.list_(pa.string())),
-        }
-        return spark.createDataFrame(pa.table(columns)).repartition(partitions)
+    document_id is the place in the list, whatever the ``order`` they are dealt in.
+    """
+    numbers = range(len(documents)) if order is None else order
+    return [(f"token-file-{k}", _encode_documents(documents, numbers[k::files])) for k in range(files)]
+
+
+def _encode_documents(documents: Documents, numbers: Sequence[int]) -> bytes:
+    schema = arrow_schema(TOKENS)
+    encoder = ParquetEncoder(schema, dictionary=["words.list.element"])
+    if numbers:
+        columns = {"document_id": list(numbers), "words": [list(documents[number]) for number in numbers]}
+        encoder.add(pa.table(columns, schema=schema))
+    return encoder.finish().to_pybytes() + MAGIC.encode()
+
+
+@pytest.fixture(scope="session")
+def token_files() -> Callable[..., list[TokenShard]]:
+    """``token_files(documents, files, order)``: whole files of tokens as (path, bytes)."""
+    return encode_token_files
+
+
+@pytest.fixture(scope="session")
+def token_files_frame(spark: SparkSession) -> TokenFilesFrame:
+    """Documents -> a frame of token files (path, content), each in a partition of its own."""
+
+    def frame(documents: Documents, files: int = 2) -> DataFrame:
+        rows = spark.sparkContext.parallelize(encode_token_files(documents, files), files)
+        return spark.createDataFrame(rows, "path string, content binary")
 
     return frame
+
+
+@pytest.fixture(scope="session")
+def token_files_rdd(spark: SparkSession) -> TokenFilesRdd:
+    """Documents -> an RDD of token files (path, bytes) and the number of documents of each path.
+
+    A file is a partition, unless ``tasks`` asks for that many partitions.
+    """
+
+    def rdd(
+        documents: Documents, files: int = 2, order: Sequence[int] | None = None, tasks: int = 0
+    ) -> tuple[RDD[TokenShard], dict[str, int]]:
+        encoded = encode_token_files(documents, files, order)
+        return spark.sparkContext.parallelize(encoded, tasks or files), {
+            path: pq.read_metadata(pa.BufferReader(content)).num_rows for path, content in encoded
+        }
+
+    return rdd
 
 
 def _digests(folder: Path) -> list[str]:

@@ -101,13 +101,15 @@ class TestFailures:
         status = main(["pairs", "--output", f"{tmp_path}/out"])
         assert (status, "run `pmi-spark tokens` first" in failure(capsys)) == (2, True)
 
-    def test_a_broken_shard_is_told_in_one_line_that_names_the_cause(
+    def test_a_broken_shard_is_told_in_one_line_that_names_it_the_cause_and_the_cure(
         self, corpus: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         packed = corpus.with_suffix(".bz2")
         packed.write_bytes(bz2.compress(TEXT.encode())[:-20])
         status = main(["run", "--input", str(packed), "--output", f"{corpus.parent}/out"])
-        assert (status, failure(capsys).startswith("the run failed: ")) == (1, True)
+        line = failure(capsys)
+        assert (status, line.startswith(f"cannot read file:{packed}: ")) == (1, True)
+        assert line.endswith("; replace it, or leave it out with --set tokens.on_bad_shard=skip")
 
 
 def test_a_run_tells_each_stage_on_standard_error_and_nothing_on_standard_output(

@@ -35,7 +35,7 @@ def test_the_whole_pipeline_runs_under_spark_submit(tmp_path: Path, two_topics: 
         "vectors.dimensions=8",
         "pairs.subsample=0",
         "vocabulary.minimum_count=2",
-        "pairs.blocks=2",
+        "pairs.files=2",
         "vectors.warm_sweeps=1",
     ]
     done = subprocess.run(

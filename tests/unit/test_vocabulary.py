@@ -2,10 +2,13 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmi_spark.corpus.vocabulary import vocabulary_plain
+from pmi_spark.corpus.vocabulary import count_lists, vocabulary_plain
 
 DOCUMENTS = st.lists(
     st.lists(st.sampled_from(["a", "b", "B", "é", "z", "\uffff", "\U0001f600"]), max_size=8), max_size=6
@@ -37,3 +40,72 @@ def test_the_kept_words_are_the_most_frequent_that_occur_often_enough(documents,
 def test_the_order_of_documents_changes_nothing(documents, random):
     shuffled = random.sample(documents, len(documents))
     assert vocabulary_plain(shuffled, 1) == vocabulary_plain(documents, 1)
+
+
+def dictionary_lists(documents: list[list[str]]) -> pa.ListArray:
+    words = pa.array([word for document in documents for word in document], type=pa.string())
+    offsets = np.cumsum([0, *map(len, documents)])
+    return pa.ListArray.from_arrays(pa.array(offsets, type=pa.int32()), words.dictionary_encode())
+
+
+def counted(lists: pa.ListArray) -> dict[str, tuple[int, int]]:
+    """{word: (occurrences, documents)} of the words that occur."""
+    words, word_counts, document_counts = count_lists(lists)
+    assert word_counts.dtype == document_counts.dtype == np.int64
+    counts = list(zip(word_counts.tolist(), document_counts.tolist(), strict=True))
+    found = dict(zip(words.to_pylist(), counts, strict=True))
+    assert len(found) == len(counts)
+    return {word: both for word, both in found.items() if both != (0, 0)}
+
+
+def counted_plain(documents: list[list[str]]) -> dict[str, tuple[int, int]]:
+    word_counts = Counter(word for document in documents for word in document)
+    document_counts = Counter(word for document in documents for word in set(document))
+    return {word: (count, document_counts[word]) for word, count in word_counts.items()}
+
+
+@given(DOCUMENTS)
+def test_count_lists_equals_a_counter(documents):
+    assert counted(dictionary_lists(documents)) == counted_plain(documents)
+
+
+@given(DOCUMENTS, st.data())
+def test_a_slice_of_lists_counts_its_own_documents(documents, data):
+    start = data.draw(st.integers(0, len(documents)))
+    stop = data.draw(st.integers(start, len(documents)))
+    lists = dictionary_lists(documents).slice(start, stop - start)
+    assert counted(lists) == counted_plain(documents[start:stop])
+
+
+@given(st.lists(DOCUMENTS, min_size=1, max_size=4))
+def test_chunks_with_dictionaries_of_their_own_count_as_one(chunks):
+    lists = pa.chunked_array([dictionary_lists(documents) for documents in chunks]).combine_chunks()
+    assert counted(lists) == counted_plain([document for documents in chunks for document in documents])
+
+
+@pytest.mark.parametrize(
+    "documents",
+    [
+        [],
+        [[]],
+        [[], [], []],
+        [["a"] * 300],
+        [["a"]] * 300,
+        [["a", "b"], [], ["b", "b", "a"], []],
+        # The last document of one word is the first of the next.
+        [["a"], ["a", "b"], ["b", "c"], ["c"]],
+    ],
+)
+def test_empty_documents_and_repeated_words_are_counted(documents):
+    assert counted(dictionary_lists(documents)) == counted_plain(documents)
+
+
+@given(DOCUMENTS, st.integers(1, 4))
+def test_counted_lists_rank_as_the_plain_vocabulary_does(documents, minimum_count):
+    found = counted(dictionary_lists(documents))
+    rows = sorted((-count, word, documents_with) for word, (count, documents_with) in found.items())
+    expected = [
+        (rank, word, -negative, documents_with)
+        for rank, (negative, word, documents_with) in enumerate(row for row in rows if -row[0] >= minimum_count)
+    ]
+    assert vocabulary_plain(documents, minimum_count) == expected

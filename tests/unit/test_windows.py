@@ -8,16 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmi_spark.cooccurrence import windows
 from pmi_spark.cooccurrence.windows import (
     GAP,
+    WORDS_PER_SLICE,
     Weighting,
     check_sums_fit,
     count_pairs_plain,
     distance_weights,
     document_ends,
     drop_positions,
+    hash_documents,
     keep_thresholds,
+    mix_bits,
     subsample,
+    subsample_stream,
     window_pairs,
 )
 from pmi_spark.errors import ConfigurationError
@@ -160,14 +165,16 @@ def test_the_share_kept_is_the_root_of_threshold_over_frequency(threshold):
     positions = np.tile(np.arange(100), sample // 100)
     expected = min(1.0, (threshold / 0.9) ** 0.5)
     deviation = (expected * (1 - expected) / sample) ** 0.5
-    assert abs(subsample(ids, documents, positions, thresholds).mean() - expected) < 5 * deviation
+    kept = subsample(ids, hash_documents(documents), positions, thresholds)
+    assert abs(kept.mean() - expected) < 5 * deviation
 
 
 def test_consecutive_documents_and_positions_keep_their_own_share():
     """Structured identities (0, 1, 2, ...) must hash as evenly as random ones, in every document and at every place."""
     thresholds = np.array([2**63], dtype=np.uint64)
     documents, positions = np.repeat(np.arange(500), 400), np.tile(np.arange(400), 500)
-    kept = subsample(np.zeros(200_000, dtype=np.int32), documents, positions, thresholds).reshape(500, 400)
+    kept = subsample(np.zeros(200_000, dtype=np.int32), hash_documents(documents), positions, thresholds)
+    kept = kept.reshape(500, 400)
     assert abs(kept.mean(axis=1) - 0.5).max() < 6 * 0.5 / 20
     assert abs(kept.mean(axis=0) - 0.5).max() < 6 * 0.5 / 500**0.5
 
@@ -176,22 +183,135 @@ def test_consecutive_documents_and_positions_keep_their_own_share():
 def test_keeping_depends_on_the_word_document_and_position_alone(occurrences):
     thresholds = np.array([2**62, 2**63, 3 * 2**62, 2**64 - 1], dtype=np.uint64)
     ids = np.array([word for word, _, _ in occurrences], dtype=np.int32)
-    documents = np.array([document for _, document, _ in occurrences], dtype=np.int64)
+    hashes = hash_documents(np.array([document for _, document, _ in occurrences], dtype=np.int64))
     positions = np.array([position for _, _, position in occurrences], dtype=np.int64)
-    together = subsample(ids, documents, positions, thresholds)
-    alone = [
-        subsample(ids[k : k + 1], documents[k : k + 1], positions[k : k + 1], thresholds)[0] for k in range(len(ids))
-    ]
+    together = subsample(ids, hashes, positions, thresholds)
+    alone = [subsample(ids[k : k + 1], hashes[k : k + 1], positions[k : k + 1], thresholds)[0] for k in range(len(ids))]
     assert together.tolist() == alone
 
 
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**64 - 2))
 def test_what_a_threshold_keeps_a_higher_one_keeps_too(document, threshold):
-    positions, documents = np.arange(50), np.full(50, document)
+    positions, hashes = np.arange(50), hash_documents(np.full(50, document))
     ids = np.zeros(50, dtype=np.int32)
-    kept = subsample(ids, documents, positions, np.array([threshold], dtype=np.uint64))
-    kept_higher = subsample(ids, documents, positions, np.array([threshold + 1], dtype=np.uint64))
+    kept = subsample(ids, hashes, positions, np.array([threshold], dtype=np.uint64))
+    kept_higher = subsample(ids, hashes, positions, np.array([threshold + 1], dtype=np.uint64))
     assert (kept <= kept_higher).all()
+
+
+def mix_bits_plain(value: int) -> int:
+    """splitmix64's finalizer in whole numbers."""
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EB % 2**64
+    return value ^ (value >> 31)
+
+
+def chance_plain(document: int, position: int) -> int:
+    """What an occurrence draws: it stays where this is no larger than its word's threshold."""
+    golden = 0x9E3779B97F4A7C15
+    return mix_bits_plain((mix_bits_plain((document + golden) % 2**64) + position * golden) % 2**64)
+
+
+def unsigned(*values: int) -> np.ndarray:
+    return np.array(values, dtype=np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("value", "mixed"),
+    [
+        (0, 0),
+        (1, 6238072747940578789),
+        (2, 15839785061582574730),
+        (2**63, 2720858781877447050),
+        (2**64 - 1, 13029008266876403067),
+        # The first number of splitmix64 from seed 0, as its reference code prints it.
+        (0x9E3779B97F4A7C15, 0xE220A8397B1DCDAF),
+    ],
+)
+def test_mixed_bits_never_change(value, mixed):
+    assert mix_bits_plain(value) == mixed
+    assert mix_bits(unsigned(value)).tolist() == [mixed]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=20))
+def test_mix_bits_equals_its_plain_twin_and_leaves_its_argument_alone(values):
+    given_values = unsigned(*values)
+    assert mix_bits(given_values).tolist() == [mix_bits_plain(value) for value in values]
+    assert given_values.tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("document", "position", "chance"),
+    [
+        (0, 0, 5197578548964807871),
+        (0, 1, 12035550249420947055),
+        (7, 0, 8409816773569330625),
+        (-1, 5, 9441308842891191896),
+        (-9223372036854775808, 3, 402004357438789838),
+        (9223372036854775807, 1000000, 17616224446053918038),
+        (1234567890123456789, 1099511627776, 16214355748858607558),
+    ],
+)
+def test_chances_never_change(document, position, chance):
+    """Else a corpus would be subsampled otherwise than before, and no run could be repeated."""
+    assert chance_plain(document, position) == chance
+    at, below = unsigned(chance), unsigned(chance - 1)
+    hashes = hash_documents(np.array([document]))
+    assert subsample(np.zeros(1, dtype=np.int32), hashes, np.array([position]), at).tolist() == [True]
+    assert subsample(np.zeros(1, dtype=np.int32), hashes, np.array([position]), below).tolist() == [False]
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**62))
+def test_chances_equal_their_plain_twin(document, position):
+    chance = chance_plain(document, position)
+    hashes = np.repeat(hash_documents(np.array([document])), 2)
+    thresholds = unsigned(chance, max(chance - 1, 0))
+    kept = subsample(np.array([0, 1], dtype=np.int32), hashes, np.array([position, position]), thresholds)
+    assert kept.tolist() == [True, chance == 0]
+
+
+STREAMS = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.lists(st.integers(GAP, 3), max_size=12)), max_size=8)
+
+
+def subsample_one_by_one(stream: list[tuple[int, list[int]]], thresholds: np.ndarray) -> list[bool]:
+    return [
+        chance_plain(number, place) <= int(thresholds[max(word, 0)])
+        for number, words in stream
+        for place, word in enumerate(words)
+    ]
+
+
+def subsample_whole(stream: list[tuple[int, list[int]]], thresholds: np.ndarray) -> list[bool]:
+    ids = np.array([word for _, words in stream for word in words], dtype=np.int32)
+    numbers = np.array([number for number, _ in stream], dtype=np.int64)
+    lengths = np.array([len(words) for _, words in stream], dtype=np.int64)
+    kept = subsample_stream(ids, numbers, lengths, thresholds)
+    assert kept.dtype == np.bool_
+    return kept.tolist()
+
+
+@given(STREAMS, st.sampled_from([1, 2, 3, 5, WORDS_PER_SLICE]))
+def test_a_stream_in_slices_is_subsampled_as_every_occurrence_by_itself(stream, words_per_slice):
+    thresholds = unsigned(2**62, 2**63, 3 * 2**62, 2**64 - 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(windows, "WORDS_PER_SLICE", words_per_slice)
+        assert subsample_whole(stream, thresholds) == subsample_one_by_one(stream, thresholds)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [0],
+        [0, 0, 0],
+        [WORDS_PER_SLICE],
+        [WORDS_PER_SLICE, 1],
+        [0, 2 * WORDS_PER_SLICE + 7, 0, 0, WORDS_PER_SLICE - 7, 0, 3],
+    ],
+)
+def test_documents_about_the_length_of_a_slice_are_subsampled_as_if_whole(lengths):
+    stream = [(7 * number, [0] * length) for number, length in enumerate(lengths)]
+    thresholds = unsigned(2**63)
+    assert subsample_whole(stream, thresholds) == subsample_one_by_one(stream, thresholds)
 
 
 def test_words_removed_before_the_window_is_laid_let_it_reach_further():

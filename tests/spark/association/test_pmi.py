@@ -7,6 +7,7 @@ from math import log
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from chispa import assert_approx_df_equality
 from hypothesis import given, settings
@@ -14,10 +15,11 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark.association.pmi import compute_pmi, parse_measures
-from pmi_spark.cooccurrence.pair_block import BlockLayout
-from pmi_spark.cooccurrence.pairs import CountingPlan, count_pairs
-from pmi_spark.cooccurrence.windows import distance_weights
+from pmi_spark.config import PairsConfig
+from pmi_spark.cooccurrence.counting import Words, make_plan
+from pmi_spark.cooccurrence.pairs import count_pairs
 from pmi_spark.errors import ConfigurationError
+from pmi_spark.parquet_files import MAGIC
 from pmi_spark.schemas import PAIRS, PMI
 
 Cells = dict[tuple[int, int], int]
@@ -114,15 +116,18 @@ class TestFurtherMeasures:
             parse_measures("npmi,lift")
 
 
-def test_independent_words_have_pmi_near_zero(spark: SparkSession, tokens_frame: Callable) -> None:
+def test_independent_words_have_pmi_near_zero(spark: SparkSession, token_files_rdd: Callable) -> None:
     generator = np.random.default_rng(8)
     words = [f"w{number:02d}" for number in range(25)]
     chances = np.linspace(3, 1, len(words))
     texts = generator.choice(words, (500, 60), p=chances / chances.sum())
-    plan = CountingPlan(BlockLayout(len(words), 4), 5, distance_weights("flat", 5), False, 1 << 26)
     word_counts = np.array([np.sum(texts == word) for word in words])
-    counts = count_pairs(spark, tokens_frame(texts.tolist()), pa.array(words), word_counts, plan, 0.0, 0)
-    rows = compute_pmi(spark, counts.pairs, counts.marginals.astype(float), 1, 1.0).collect()
+    plan = make_plan(word_counts, PairsConfig(window=5, weighting="flat", files=4))
+    token_files, paths = token_files_rdd(texts.tolist())
+    counts = count_pairs(spark, token_files, paths, Words(pa.array(words), None), plan, 0)
+    files = [pa.BufferReader(row["file"] + MAGIC.encode()) for row in counts.pairs.collect()]
+    pairs = spark.createDataFrame(pa.concat_tables(map(pq.read_table, files)))
+    rows = compute_pmi(spark, pairs, counts.marginals.astype(float), 1, 1.0).collect()
     values = np.array([row["pmi"] for row in rows])
     assert len(values) == 25 * 24 / 2
     # Words do not pair with themselves, which lifts the others by about the chance of a repeat, 1 / 25.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bz2
 import gzip
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from chispa import assert_df_equality
 from hypothesis import given, settings
@@ -17,10 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.artifacts import Artifacts
+from pmi_spark.corpus import tokens as token_stage
 from pmi_spark.corpus.sources import check_readable, read_lines
 from pmi_spark.corpus.tokenizers import resolve_jieba_engine, split_words, split_words_plain
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
 from pmi_spark.errors import InputError
+from pmi_spark.parquet_files import MAGIC, arrow_schema
 from pmi_spark.schemas import TOKENS
 from pmi_spark.storage import Storage
 
@@ -43,12 +46,25 @@ def write_shard(path: Path, lines: list[str]) -> str:
     return str(path)
 
 
+def decoded(file: bytes) -> list[dict]:
+    """The rows of a file that lacks its closing magic number yet."""
+    return pq.read_table(pa.BufferReader(file + MAGIC.encode())).to_pylist()
+
+
+def rows_of(tokens: DataFrame) -> list[dict]:
+    return [row for written in tokens.collect() for row in decoded(written["file"])]
+
+
 def words_by_document(tokens: DataFrame) -> Counter[tuple[int, tuple[str, ...]]]:
-    return Counter((row["document_id"], tuple(row["words"])) for row in tokens.collect())
+    return Counter((row["document_id"], tuple(row["words"])) for row in rows_of(tokens))
 
 
 def word_lists(tokens: DataFrame) -> list[list[str]]:
-    return sorted(list(row["words"]) for row in tokens.select("words").collect())
+    return sorted(row["words"] for row in rows_of(tokens))
+
+
+def words_of_artifact(tokens: DataFrame) -> list[list[str]]:
+    return sorted(list(row["words"]) for row in tokens.collect())
 
 
 def plain_lists(lines: list[str]) -> list[list[str]]:
@@ -74,9 +90,76 @@ def test_windows_line_ends_do_not_change_a_document(spark: SparkSession, tmp_pat
     assert_df_equality(read_lines(spark, [str(unix)]), read_lines(spark, [str(windows)]), ignore_row_order=True)
 
 
-def test_tokens_have_the_declared_columns(spark: SparkSession, tmp_path: Path) -> None:
+def test_tokens_are_files_of_the_declared_columns_with_their_totals(spark: SparkSession, tmp_path: Path) -> None:
     tokens = tokenize(read_lines(spark, [write_shard(tmp_path / "a.txt", LINES)]), split_words)
-    assert [(entry.name, entry.dataType) for entry in tokens.schema] == [(e.name, e.dataType) for e in TOKENS]
+    assert [(entry.name, entry.dataType.simpleString()) for entry in tokens.schema] == [
+        ("file", "binary"),
+        ("documents", "bigint"),
+        ("words", "bigint"),
+    ]
+    (written,) = tokens.collect()
+    file = pq.ParquetFile(pa.BufferReader(written["file"] + MAGIC.encode()))
+    assert file.schema_arrow.equals(arrow_schema(TOKENS))
+    lists = plain_lists(LINES)
+    assert (written["documents"], written["words"]) == (len(lists), sum(map(len, lists)))
+
+
+def test_text_without_a_word_gives_no_file(spark: SparkSession, tmp_path: Path) -> None:
+    assert tokenize(read_lines(spark, [write_shard(tmp_path / "a.txt", ["...", ""])]), split_words).collect() == []
+
+
+def batch_of(lines: Sequence[str], first: int = 0) -> pa.RecordBatch:
+    ids = pa.array(range(first, first + len(lines)), pa.int64())
+    return pa.RecordBatch.from_arrays([ids, pa.array(lines, pa.string())], names=["document_id", "text"])
+
+
+def files_of(batches: Iterable[pa.RecordBatch]) -> list[dict]:
+    """What a task gives for its batches of lines: rows of TOKEN_FILES."""
+    return [row for batch in token_stage._mapper(split_words)(iter(batches)) for row in batch.to_pylist()]
+
+
+def row_groups(file: bytes) -> list[list[int]]:
+    """The document_ids of each row group."""
+    whole = pq.ParquetFile(pa.BufferReader(file + MAGIC.encode()))
+    return [whole.read_row_group(k)["document_id"].to_pylist() for k in range(whole.num_row_groups)]
+
+
+class TestCuts:
+    """Where a task's tokens are cut; its batches here are of 2 lines, 4 words."""
+
+    BATCHES = tuple(batch_of(["one two three", "four"], first) for first in range(0, 10, 2))
+
+    def test_a_file_is_closed_after_the_batch_that_fills_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(token_stage, "WORDS_PER_FILE", 7)
+        files = files_of(self.BATCHES)
+        assert [(file["documents"], file["words"]) for file in files] == [(4, 8), (4, 8), (2, 4)]
+        assert [row_groups(file["file"]) for file in files] == [[[0, 1, 2, 3]], [[4, 5, 6, 7]], [[8, 9]]]
+
+    def test_a_row_group_is_closed_after_the_batch_that_fills_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(token_stage, "WORDS_PER_ROW_GROUP", 5)
+        (file,) = files_of(self.BATCHES)
+        assert (file["documents"], file["words"]) == (10, 20)
+        assert row_groups(file["file"]) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+    def test_neither_limit_loses_a_word(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        lines = [f"{'word ' * (number % 5)}n{number}" if number % 3 else "..." for number in range(60)]
+        batches = [batch_of(lines[first : first + 7], first) for first in range(0, 60, 7)]
+        monkeypatch.setattr(token_stage, "WORDS_PER_FILE", 40)
+        monkeypatch.setattr(token_stage, "WORDS_PER_ROW_GROUP", 9)
+        files = files_of(batches)
+        assert len(files) > 2
+        assert all(len(row_groups(file["file"])) > 1 for file in files[:-1])
+        assert [row["words"] for file in files for row in decoded(file["file"])] == [
+            words for line in lines if (words := split_words_plain(line))
+        ]
+
+    def test_a_full_last_file_is_not_followed_by_an_empty_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(token_stage, "WORDS_PER_FILE", 4)
+        assert [file["words"] for file in files_of([*self.BATCHES, batch_of(["..."])])] == [4] * 5
+
+    def test_a_file_may_have_no_rows(self) -> None:
+        (row,) = token_stage.TokenFile().finish().to_pylist()
+        assert (decoded(row["file"]), row["documents"], row["words"]) == ([], 0, 0)
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
@@ -141,7 +224,7 @@ class TestInvalidUtf8:
         facts = artifacts(tmp_path / "out").require("tokens").facts
         assert (facts["lines"], facts["invalid_utf8_lines"], facts["documents"]) == (5, 2, 5)
         assert recorder.notes == ["tokens: invalid UTF-8 replaced in 2 lines"]
-        words = word_lists(artifacts(tmp_path / "out").read("tokens", TOKENS))
+        words = words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS))
         assert words == [["bad", "byte"], ["cut"], ["fine", "two"], ["good", "one"], ["last"]]
 
     def test_its_place_is_marked_in_the_text(self, spark: SparkSession, tmp_path: Path) -> None:
@@ -198,4 +281,4 @@ class TestJieba:
         run_stages(tmp_path / "out", [shard], ["tokens"], ["tokens.tokenizer=jieba"])
         manifest = artifacts(tmp_path / "out").require("tokens")
         assert manifest.facts["jieba_engine"] == resolve_jieba_engine("auto", hmm=False)
-        assert word_lists(artifacts(tmp_path / "out").read("tokens", TOKENS)) == CHINESE_WORDS
+        assert words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS)) == CHINESE_WORDS
