@@ -4,8 +4,8 @@
 
 `tokens` and `vocabulary` of a corpus are made once. Each case is a process and Spark session of its own: the stage runs
 once unmeasured (JVM and workers start and warm up; reported apart), then --runs times, from reading `tokens` to the
-written `pairs` and their manifest; session start is excluded. With --cooccur, the program of that name from Stanford's
-GloVe counts the same words (its own form of the text, window and vocabulary) in between, as a reference.
+written `pairs` and their manifest; session start is excluded. Large cases run once, cold. With --cooccur, the program
+of that name from Stanford's GloVe counts the same words, as a reference (its own windows and no subsampling).
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpora import lines_of, prepare
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from corpora import prepare
 from machine import spread, write_record
 from workers import SparkStages, WorkerMemory
 
 from pmi_spark.artifacts import Manifest
 from pmi_spark.config import load_config
-from pmi_spark.corpus.tokenizers import split_words
 from pmi_spark.pipeline import Pipeline
 from pmi_spark.session import start_session
 
@@ -37,13 +39,16 @@ EVERY_WORD = "vocabulary.minimum_count=1"
 
 
 class Case(NamedTuple):
-    """One measurement: a corpus, settings, local cores, further Spark settings, runs (0: as many as asked for)."""
+    """One measurement: a corpus, settings, local cores, further Spark settings.
+
+    ``once``: one run, without a warm-up, for cases whose memory is looked at or that take minutes.
+    """
 
     corpus: str = "text"
     settings: tuple[str, ...] = ()
     cores: int = 2
     spark: tuple[str, ...] = ()
-    runs: int = 0
+    once: bool = False
 
 
 CASES = {
@@ -52,15 +57,14 @@ CASES = {
     "window-10": Case(settings=("pairs.window=10",)),
     "window-10-one-core": Case(settings=("pairs.window=10",), cores=1),
     "no-subsampling": Case(settings=("pairs.subsample=0.0",)),
-    "window-50": Case(settings=("pairs.window=50",), runs=1),
-    "4-copies": Case("4-copies", runs=2),
-    "20-copies": Case("20-copies", runs=1),
-    "giant-line": Case("giant-line", (EVERY_WORD,), runs=1),
-    "giant-line-window-50": Case("giant-line", (EVERY_WORD, "pairs.window=50"), runs=1),
-    "many-words": Case("many-words", (EVERY_WORD,), runs=1),
-    "many-words-window-50": Case("many-words", (EVERY_WORD, "pairs.window=50"), runs=1),
-    "one-shard": Case("one-shard", spark=ONE_TASK, runs=1),
-    "one-shard-window-50": Case("one-shard", ("pairs.window=50",), spark=ONE_TASK, runs=1),
+    "window-50": Case(settings=("pairs.window=50",), once=True),
+    "4-copies": Case("4-copies"),
+    "20-copies": Case("20-copies", once=True),
+    "giant-line": Case("giant-line", (EVERY_WORD,), once=True),
+    "giant-line-window-50": Case("giant-line", (EVERY_WORD, "pairs.window=50"), once=True),
+    "many-words": Case("many-words", (EVERY_WORD,), once=True),
+    "many-words-window-50": Case("many-words", (EVERY_WORD, "pairs.window=50"), once=True),
+    "one-shard": Case("one-shard", spark=ONE_TASK, once=True),
     "tiny-shards": Case("tiny-shards"),
     "half-shard": Case("half-shard"),
     "giant-document": Case("giant-document"),
@@ -81,8 +85,9 @@ def measure(output: str, case: Case, runs: int) -> dict[str, Any]:
     spark = start_session("count_pairs benchmark")
     config = load_config(None, case.settings)
     seconds: list[float] = []
+    warm_ups = 0 if case.once else 1
     with WorkerMemory() as memory:
-        for _ in range(runs + 1):
+        for _ in range(runs + warm_ups):
             shutil.rmtree(Path(output, "pairs"), ignore_errors=True)
             stages = SparkStages(spark)
             start = time.monotonic()
@@ -97,8 +102,8 @@ def measure(output: str, case: Case, runs: int) -> dict[str, Any]:
         "pairs": pairs["row_count"],
         "bytes_per_pair": round(sum(part["size_bytes"] for part in pairs["files"]) / pairs["row_count"], 2),
         "first_run_seconds": round(seconds[0], 2),
-        "seconds": spread(seconds[1:]),
-        "million_words_per_second": spread([words / value / 1e6 for value in seconds[1:]]),
+        "seconds": spread(seconds[warm_ups:]),
+        "million_words_per_second": spread([words / value / 1e6 for value in seconds[warm_ups:]]),
         "shuffle_bytes_per_word": round(last["shuffle_bytes"] / words, 2),
         "worker_peak_mb": round(memory.peak_mb),
         "budget_mb": config.pairs.memory,
@@ -117,7 +122,16 @@ def measure_apart(output: Path, name: str, runs: int) -> dict[str, Any]:
     further = ("spark.ui.showConsoleProgress=false", *case.spark)
     launch = " ".join([f"--master local[{case.cores}] --driver-memory 4g", *(f"--conf {entry}" for entry in further)])
     environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{launch} pyspark-shell"}
-    command = [sys.executable, __file__, "--child", str(output), "--cases", name, "--runs", str(case.runs or runs)]
+    command = [
+        sys.executable,
+        __file__,
+        "--child",
+        str(output),
+        "--cases",
+        name,
+        "--runs",
+        str(1 if case.once else runs),
+    ]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     figures = {**case._asdict(), **json.loads(done.stdout.splitlines()[-1])}
     print(name, json.dumps(figures), flush=True)
@@ -125,17 +139,17 @@ def measure_apart(output: Path, name: str, runs: int) -> dict[str, Any]:
 
 
 class Cooccur:
-    """GloVe's own counter on the same words, one thread, in units of its own run."""
+    """GloVe's own counter, one thread, on the words of a run's tokens: every word counted, 1/d by distance."""
 
-    def __init__(self, program: str, inputs: list[str], folder: Path) -> None:
+    def __init__(self, program: str, output: Path, folder: Path) -> None:
         self._program = Path(program)
         self._text, self._vocabulary = folder / "glove.txt", folder / "glove-vocabulary.txt"
-        self.words = 0
+        words = (
+            ds.dataset(output / "tokens", exclude_invalid_files=True).to_table()["words"].cast(pa.list_(pa.string()))
+        )
+        self._words = pc.sum(pc.list_value_length(words)).as_py()
         with self._text.open("w", encoding="utf-8") as out:
-            for line in lines_of(inputs):
-                words = split_words([line]).to_pylist()[0]
-                self.words += len(words)
-                out.write(" ".join(words) + "\n")
+            out.writelines(f"{line}\n" for line in pc.binary_join(words, " ").to_pylist())
         self._run("vocab_count", ["-min-count", "5"], self._text, self._vocabulary)
 
     def _run(self, name: str, options: list[str], source: Path, target: Path) -> float:
@@ -154,7 +168,7 @@ class Cooccur:
         return {
             "window": window,
             "seconds": spread(seconds),
-            "million_words_per_second": spread([self.words / value / 1e6 for value in seconds]),
+            "million_words_per_second": spread([self._words / value / 1e6 for value in seconds]),
         }
 
 
@@ -162,7 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", nargs="+", help="text shards or their directory")
     parser.add_argument("--record", help="JSON file to write")
-    parser.add_argument("--runs", type=int, default=5, help="measured runs a case, where it names none [default 5]")
+    parser.add_argument("--runs", type=int, default=5, help="measured runs a case [default 5]")
     parser.add_argument("--cases", nargs="*", default=list(CASES), choices=list(CASES), help="[default: all]")
     parser.add_argument("--cooccur", help="path of GloVe's cooccur program, vocab_count beside it")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -182,10 +196,10 @@ def main() -> None:
             prepare(corpus, arguments.input, output, stage_settings)
             for name in names:
                 figures[name] = measure_apart(output, name, arguments.runs)
+            if arguments.cooccur and corpus == "text":
+                cooccur = Cooccur(arguments.cooccur, output, Path(folder))
+                reference = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
             shutil.rmtree(output)
-        if arguments.cooccur:
-            cooccur = Cooccur(arguments.cooccur, arguments.input, Path(folder))
-            reference = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
     text = [Path(path).name for path in arguments.input]
     write_record(arguments.record, {"text": text, "runs": arguments.runs, "cooccur": reference, "cases": figures})
 

@@ -99,7 +99,7 @@ def decode_row_groups(
     """A whole file -> its row groups, the columns of ``schema``, those of ``dictionary`` as Arrow dictionaries.
 
     Pages carry checksums, their headers and the footer do not: the result must be valid Arrow, have the types of
-    ``schema`` and ``row_count`` rows (known from elsewhere, -1 if not). Raises UnreadableFileError, which names ``path``.
+    ``schema`` and ``row_count`` rows (known from elsewhere, -1 if not). UnreadableFileError names ``path``.
 
     >>> words = pa.schema([("word", pa.string())])
     >>> encoder = ParquetEncoder(words, dictionary=["word"])
