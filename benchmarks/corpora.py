@@ -135,7 +135,7 @@ def repeat_tokens(folder: Path, copies: int) -> None:
             rows = pa.concat_tables(groups)
             ids = np.asarray(rows["document_id"]) ^ np.int64(copy * 0x9E3779B97F4A7C15 & (2**63 - 1))
             file = TokenFile()
-            for batch in rows.set_column(0, "document_id", pa.array(ids)).combine_chunks().to_batches():
+            for batch in pa.table([pa.array(ids), rows["words"]], schema=SCHEMA).combine_chunks().to_batches():
                 file.add(batch)
             content = file.finish().column("file")[0].as_py() + MAGIC.encode()
             (folder / name).write_bytes(content)

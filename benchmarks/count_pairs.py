@@ -186,6 +186,7 @@ def main() -> None:
         return
     if not (arguments.input and arguments.record):
         parser.error("--input and --record are needed")
+    text = [Path(path).name for path in arguments.input]
     figures: dict[str, Any] = {}
     reference: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -196,11 +197,12 @@ def main() -> None:
             prepare(corpus, arguments.input, output, stage_settings)
             for name in names:
                 figures[name] = measure_apart(output, name, arguments.runs)
+                # After every case, so that what took an hour is not lost to what comes next.
+                write_record(arguments.record, {"text": text, "runs": arguments.runs, "cases": figures})
             if arguments.cooccur and corpus == "text":
                 cooccur = Cooccur(arguments.cooccur, output, Path(folder))
                 reference = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
             shutil.rmtree(output)
-    text = [Path(path).name for path in arguments.input]
     write_record(arguments.record, {"text": text, "runs": arguments.runs, "cooccur": reference, "cases": figures})
 
 
