@@ -73,8 +73,12 @@ class CountingPlan:
 
     @property
     def words_per_piece(self) -> int:
-        """Words counted at once: a piece's meetings, 36 bytes each at the peak, and its cells fit the budget."""
-        return max(1 << 12, self.memory_bytes // (2 * 36 * self.window))
+        """Words counted at once: a piece's meetings, 36 bytes each at the peak, take a quarter of the budget.
+
+        The rest is for a file's words while they are decoded, and for the cells of the last pieces: pyspark hands
+        blocks on to the shuffle by the thousand, at 256 blocks four pieces' worth.
+        """
+        return max(1 << 12, self.memory_bytes // (4 * 36 * self.window))
 
 
 def make_plan(word_counts: Longs, settings: PairsConfig) -> CountingPlan:

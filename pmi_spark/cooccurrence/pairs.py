@@ -90,7 +90,8 @@ def _counter(
                 if skip_bad_shards:
                     continue
                 raise
-            # The words go before the counting begins: ids are a tenth of them.
+            # The file and its words go before the counting begins: ids are a tenth of them.
+            del content
             streams = [encode_documents(groups.pop(0), words, plan.unknown_leaves_gap) for _ in range(len(groups))]
             pa.default_memory_pool().release_unused()
             for ids, lengths in streams:
