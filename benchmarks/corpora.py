@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pmi_spark.artifacts import MANIFEST_NAME
-from pmi_spark.corpus.tokens import SCHEMA, TokenFile
-from pmi_spark.parquet_files import MAGIC, decode_row_groups
+from pmi_spark.corpus.token_files import SCHEMA, WORD_STRINGS
+from pmi_spark.parquet_files import MAGIC, ParquetEncoder, decode_row_groups
 
 GIANT_WORDS = 10_000_000
 MANY_WORDS = 2_000_000
@@ -132,15 +131,13 @@ def repeat_tokens(folder: Path, copies: int) -> None:
         groups = decode_row_groups(part["name"], (folder / part["name"]).read_bytes(), SCHEMA)
         for copy in range(1, copies):
             name = part["name"].replace(".parquet", f"-copy{copy:02d}.parquet")
-            rows = pa.concat_tables(groups)
-            ids = np.asarray(rows["document_id"]) ^ np.int64(copy * 0x9E3779B97F4A7C15 & (2**63 - 1))
-            file = TokenFile()
-            for batch in pa.table([pa.array(ids), rows["words"]], schema=SCHEMA).combine_chunks().to_batches():
-                file.add(batch)
-            content = file.finish().column("file")[0].as_py() + MAGIC.encode()
+            encoder = ParquetEncoder(SCHEMA, dictionary=[WORD_STRINGS])
+            for rows in groups:
+                ids = np.asarray(rows["document_id"]) ^ np.int64(copy * 0x9E3779B97F4A7C15 & (2**63 - 1))
+                encoder.add(pa.table([pa.array(ids), rows["words"]], schema=SCHEMA))
+            content = encoder.finish().to_pybytes() + MAGIC.encode()
             (folder / name).write_bytes(content)
-            rows_there = pq.read_metadata(folder / name).num_rows
-            manifest["files"].append({"name": name, "size_bytes": len(content), "row_count": rows_there})
+            manifest["files"].append({**part, "name": name, "size_bytes": len(content)})
     for fact in ("lines", "documents", "words"):
         manifest["facts"][fact] *= copies
     manifest["row_count"] *= copies

@@ -186,9 +186,12 @@ def main() -> None:
         return
     if not (arguments.input and arguments.record):
         parser.error("--input and --record are needed")
-    text = [Path(path).name for path in arguments.input]
-    figures: dict[str, Any] = {}
-    reference: list[dict[str, Any]] = []
+    record: dict[str, Any] = {
+        "text": [Path(path).name for path in arguments.input],
+        "runs": arguments.runs,
+        "cooccur": [],
+        "cases": {},
+    }
     with tempfile.TemporaryDirectory() as folder:
         for corpus in dict.fromkeys(CASES[name].corpus for name in arguments.cases):
             names = [name for name in arguments.cases if CASES[name].corpus == corpus]
@@ -196,14 +199,14 @@ def main() -> None:
             stage_settings = [entry for entry in CASES[names[0]].settings if entry.startswith("vocabulary.")]
             prepare(corpus, arguments.input, output, stage_settings)
             for name in names:
-                figures[name] = measure_apart(output, name, arguments.runs)
+                record["cases"][name] = measure_apart(output, name, arguments.runs)
                 # After every case, so that what took an hour is not lost to what comes next.
-                write_record(arguments.record, {"text": text, "runs": arguments.runs, "cases": figures})
+                write_record(arguments.record, record)
             if arguments.cooccur and corpus == "text":
                 cooccur = Cooccur(arguments.cooccur, output, Path(folder))
-                reference = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
+                record["cooccur"] = [cooccur.measure(window, arguments.runs) for window in (5, 10)]
+                write_record(arguments.record, record)
             shutil.rmtree(output)
-    write_record(arguments.record, {"text": text, "runs": arguments.runs, "cooccur": reference, "cases": figures})
 
 
 if __name__ == "__main__":

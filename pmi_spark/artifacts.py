@@ -222,11 +222,13 @@ class Artifacts:
 
         def write(folder: str) -> None:
             lines.text(folder)
-            for entry in self._unnamed(folder):
-                # Spark writes an empty file where the first partition has no rows.
-                if entry.size_bytes:
-                    self._storage.rename(entry.path, entry.path.removesuffix(TEXT_SUFFIX) + ".parquet")
-                else:
+            unnamed = self._unnamed(folder)
+            self._storage.rename(
+                {e.path: e.path.removesuffix(TEXT_SUFFIX) + ".parquet" for e in unnamed if e.size_bytes}
+            )
+            # Spark writes an empty file where the first partition has no rows.
+            for entry in unnamed:
+                if not entry.size_bytes:
                     self._storage.delete(entry.path)
 
         return self._write(name, write)

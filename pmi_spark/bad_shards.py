@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from pmi_spark.errors import RunError, name_in_failure
-from pmi_spark.session import innermost_cause
+from pmi_spark.session import innermost_cause, own_error
 
 T = TypeVar("T")
 
@@ -39,9 +39,8 @@ class BadShards:
                 bad = name_in_failure(error, left)
                 if bad is None:
                     raise
-                why = innermost_cause(str(error))
-                if f"cannot read {bad}: " in why:  # our own error, from a worker, with its cure
-                    why = why.split(f"cannot read {bad}: ")[-1].rpartition("; ")[0]
+                own = own_error(str(error))
+                why = own.found.removeprefix(f"cannot read {bad}: ") if own else innermost_cause(str(error))
                 if not self.skip:
                     cure = f"{self.cure}, or leave it out with --set {self.stage}.on_bad_shard=skip"
                     raise RunError(f"cannot read {bad}: {why}", cure) from error

@@ -58,7 +58,7 @@ class ParquetEncoder:
     """One Parquet file in the making.
 
     ``dictionary`` names the columns whose values repeat, ``deltas`` the integers whose neighbours are alike: sorted
-    pairs take 1.6 bytes a row as deltas, 3.1 as Spark writes them, 5.1 with its default snappy.
+    pairs take 1.6 bytes a row as deltas, 3.1 without, 5.1 as Spark writes them at its defaults.
     """
 
     def __init__(self, schema: pa.Schema, dictionary: Sequence[str] = (), deltas: Sequence[str] = ()) -> None:

@@ -135,14 +135,20 @@ def describe_failure(error: Exception) -> RunError:
     'the run failed: OSError: No space left on device; finished stages are kept; --debug shows the whole trace'
     """
     text = str(error)
-    # One of our own, raised in a worker: it has its line already.
-    own = re.search(r"^pmi_spark\.[\w.]+Error: (.+); (.+)$", text, re.MULTILINE)
-    if own:
-        return RunError(*own.groups())
-    return RunError(
+    return own_error(text) or RunError(
         f"the run failed: {type(error).__name__}: {innermost_cause(text)}",
         cure="finished stages are kept; --debug shows the whole trace",
     )
+
+
+def own_error(text: str) -> RunError | None:
+    r"""The error of ours that a worker raised, from its trace: it has its line already.
+
+    >>> str(own_error("Traceback ...\npmi_spark.errors.RunError: cannot read a; run it again"))
+    'cannot read a; run it again'
+    """
+    own = re.search(r"^pmi_spark\.[\w.]+Error: (.+); (.+)$", text, re.MULTILINE)
+    return RunError(*own.groups()) if own else None
 
 
 def innermost_cause(text: str) -> str:

@@ -156,8 +156,12 @@ class StageRuns:
             raise RunError(f"no pair met {settings.minimum_count} times", cure="lower pairs.minimum_count")
         side_files = self._write_marginals(counts.marginals)
         total = int(counts.marginals.sum())
-        skipped = [*lost, *counts.skipped]
-        facts = {"denominator": plan.weights.denominator, "marginal_total": total, "skipped_shards": skipped}
+        facts = {
+            "denominator": plan.weights.denominator,
+            "marginal_total": total,
+            "blocks": plan.layout.blocks,
+            "skipped_shards": [*lost, *counts.skipped],
+        }
         return Built(files, facts, side_files)
 
     def _write_marginals(self, marginals: npt.NDArray[np.int64]) -> tuple[PartFile, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pmi_spark.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pyspark.sql import SparkSession
 
@@ -35,6 +35,8 @@ class FileStatus:
         return self.name.startswith(("_", "."))
 
 
+# Calls to the file system under way at the same time, where there is one for every file.
+AT_ONCE = 8
 GLOB_CHARACTERS = re.compile(r"[\\{}\[\]*?]")
 
 
@@ -156,7 +158,7 @@ class Storage:
         context.rename(context.makeQualified(aside), context.makeQualified(self._hadoop.fs.Path(path)), overwrite)
 
     def parquet_row_counts(self, paths: Sequence[str]) -> dict[str, int]:
-        """Rows of each Parquet file, from its footer: 10 ms a file on a local disk, eight at a time."""
+        """Rows of each Parquet file, from its footer: 10 ms a file on a local disk, several at a time."""
         hadoop = self._parquet.hadoop
 
         def count(path: str) -> int:
@@ -168,14 +170,20 @@ class Storage:
             finally:
                 reader.close()
 
-        with ThreadPoolExecutor(8) as threads:
+        with ThreadPoolExecutor(AT_ONCE) as threads:
             return dict(zip(paths, threads.map(count, paths), strict=True))
 
-    def rename(self, source: str, target: str) -> None:
-        """Give a file another name in its folder. On object stores this copies it."""
-        hadoop_path, system = self._open(source)
-        if not system.rename(hadoop_path, self._hadoop.fs.Path(target)):
-            raise RunError(f"cannot rename {source} to {target}", cure="check who else writes to this directory")
+    def rename(self, targets: Mapping[str, str]) -> None:
+        """Give files other names in their folder, {old: new}, several at a time: on object stores each is copied."""
+
+        def rename_one(source: str, target: str) -> None:
+            hadoop_path, system = self._open(source)
+            if not system.rename(hadoop_path, self._hadoop.fs.Path(target)):
+                raise RunError(f"cannot rename {source} to {target}", cure="check who else writes to this directory")
+
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            # Asked for the results, map raises what a thread raised.
+            list(threads.map(rename_one, targets.keys(), targets.values()))
 
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all it holds; nothing happens when it is not there."""

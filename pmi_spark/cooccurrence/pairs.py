@@ -14,9 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark.cooccurrence.counting import CountingPlan, PairAccumulator, Words, encode_documents, one_row
 from pmi_spark.cooccurrence.pair_block import PairBlock, Runs, merge_blocks, stack_runs
+from pmi_spark.corpus.token_files import decode_tokens
 from pmi_spark.errors import RunError
-from pmi_spark.parquet_files import ParquetEncoder, UnreadableFileError, arrow_schema, decode_row_groups
-from pmi_spark.schemas import PAIRS, TOKENS
+from pmi_spark.parquet_files import ParquetEncoder, UnreadableFileError, arrow_schema
+from pmi_spark.schemas import PAIRS
 
 Longs = npt.NDArray[np.int64]
 
@@ -24,7 +25,6 @@ ROWS_PER_ROW_GROUP = 1 << 20
 
 PAIR_FILES = "file binary"
 SCHEMA = arrow_schema(PAIRS)
-TOKEN_SCHEMA = arrow_schema(TOKENS)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _counter(
                 continue
             number, row_count = shards[path]
             try:
-                groups = decode_row_groups(path, content, TOKEN_SCHEMA, ["words.list.element"], row_count)
+                groups = decode_tokens(path, content, row_count)
             except UnreadableFileError:
                 if skip_bad_shards:
                     continue

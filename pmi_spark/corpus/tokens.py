@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
+from pmi_spark.corpus.token_files import SCHEMA, WORD_STRINGS
 from pmi_spark.corpus.tokenizers import Tokenizer, jieba_tokenizer, split_words
-from pmi_spark.parquet_files import ParquetEncoder, arrow_schema, binary_value
-from pmi_spark.schemas import TOKENS
+from pmi_spark.parquet_files import ParquetEncoder, binary_value
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -20,7 +20,6 @@ WORDS_PER_ROW_GROUP = 1 << 22
 WORDS_PER_FILE = 1 << 23
 
 TOKEN_FILES = "file binary, documents bigint, words bigint"
-SCHEMA = arrow_schema(TOKENS)
 
 
 def choose_tokenizer(tokenizer: str, jieba_engine: str, jieba_hmm: bool) -> Tokenizer:
@@ -59,7 +58,7 @@ class TokenFile:
     def __init__(self) -> None:
         self.documents = 0
         self.words = 0
-        self._encoder = ParquetEncoder(SCHEMA, dictionary=["words.list.element"])
+        self._encoder = ParquetEncoder(SCHEMA, dictionary=[WORD_STRINGS])
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_words = 0
 

@@ -13,13 +13,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import LongType, StringType, StructField, StructType
 from scipy import sparse
 
-from pmi_spark.parquet_files import arrow_schema, decode_row_groups, file_contents
-from pmi_spark.schemas import TOKENS
+from pmi_spark.corpus.token_files import decode_tokens
+from pmi_spark.parquet_files import file_contents
 
 Batches = Iterator[pa.RecordBatch]
 Longs = npt.NDArray[np.int64]
 
-SCHEMA = arrow_schema(TOKENS)
 NO_ROW_COUNTS: Mapping[str, int] = {}
 _PARTIAL = StructType(
     [
@@ -46,7 +45,7 @@ def count_words(token_files: DataFrame, row_counts: Mapping[str, int] = NO_ROW_C
 def _counter(row_counts: Mapping[str, int]) -> Callable[[Batches], Batches]:
     def run(batches: Batches) -> Batches:
         for path, content in file_contents(batches):
-            for group in decode_row_groups(path, content, SCHEMA, ["words.list.element"], row_counts.get(path, -1)):
+            for group in decode_tokens(path, content, row_counts.get(path, -1)):
                 words, word_counts, document_counts = count_lists(group.column("words").combine_chunks())
                 yield pa.RecordBatch.from_arrays(
                     [words.cast(pa.string()), pa.array(word_counts), pa.array(document_counts)],
