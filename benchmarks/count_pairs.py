@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from corpora import prepare
 from machine import spread, write_record
-from workers import SparkStages, WorkerMemory
+from workers import SparkStages, worker_memory
 
 from pmi_spark.artifacts import Manifest
 from pmi_spark.config import load_config
@@ -86,7 +86,7 @@ def measure(output: str, case: Case, runs: int) -> dict[str, Any]:
     config = load_config(None, case.settings)
     seconds: list[float] = []
     warm_ups = 0 if case.once else 1
-    with WorkerMemory() as memory:
+    with worker_memory() as memory:
         for _ in range(runs + warm_ups):
             shutil.rmtree(Path(output, "pairs"), ignore_errors=True)
             stages = SparkStages(spark)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import statistics
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 def describe_machine() -> dict[str, Any]:
@@ -28,6 +32,19 @@ def describe_machine() -> dict[str, Any]:
         "versions": {name: version(name) for name in ("pmi_spark", "pyspark", "numpy", "scipy", "pyarrow")},
         "date": datetime.now(UTC).date().isoformat(),
     }
+
+
+def memory_bandwidth(cores: int = 2) -> float:
+    """GB/s that so many processes read together from arrays far larger than the caches: the median of five."""
+    with multiprocessing.get_context("fork").Pool(cores) as pool:
+        return round(statistics.median(sum(pool.map(_read_speed, range(cores))) for _ in range(5)), 1)
+
+
+def _read_speed(_: int) -> float:
+    numbers = np.ones(64 << 20, dtype=np.float32)
+    start = time.perf_counter()
+    numbers.sum()
+    return numbers.nbytes / (time.perf_counter() - start) / 1e9
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import os
 import statistics
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 SAMPLE_SECONDS = 0.02
+# Adding up a process's pages takes the kernel 10 ms a GB.
+TREE_SAMPLE_SECONDS = 0.5
 
 
-class WorkerMemory:
-    """Peak resident memory of the largest of this process's Python workers (MB), sampled from /proc."""
+class PeakMemory:
+    """The greatest of a figure (MB) that is read again and again while the block runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_mb: Callable[[], float], every_seconds: float) -> None:
         self.peak_mb = 0.0
+        self._read_mb = read_mb
+        self._every_seconds = every_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> WorkerMemory:
+    def __enter__(self) -> PeakMemory:
         self._thread.start()
         return self
 
@@ -31,9 +35,27 @@ class WorkerMemory:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(SAMPLE_SECONDS):
-            for process in descendants(os.getpid()):
-                self.peak_mb = max(self.peak_mb, resident_mb(process))
+        while not self._stop.wait(self._every_seconds):
+            self.peak_mb = max(self.peak_mb, self._read_mb())
+
+
+def worker_memory() -> PeakMemory:
+    """Resident memory of the largest of this process's Python workers."""
+    root = os.getpid()
+    return PeakMemory(
+        lambda: max((resident_mb(process) for process in descendants(root) if is_worker(process)), default=0.0),
+        SAMPLE_SECONDS,
+    )
+
+
+def process_memory(process: int) -> PeakMemory:
+    """Resident memory of one process."""
+    return PeakMemory(lambda: resident_mb(process), SAMPLE_SECONDS)
+
+
+def tree_memory(root: int) -> PeakMemory:
+    """Proportional set sizes summed over a process and all below it: a page that k share is counted once."""
+    return PeakMemory(lambda: sum(map(proportional_mb, [root, *descendants(root)])), TREE_SAMPLE_SECONDS)
 
 
 def descendants(root: int) -> Iterator[int]:
@@ -52,15 +74,30 @@ def descendants(root: int) -> Iterator[int]:
         yield from found
 
 
-def resident_mb(process: int) -> float:
-    """Resident memory of a Python worker; 0 for any other process, and for one that has just ended."""
+def is_worker(process: int) -> bool:
+    """Is it one of Spark's Python workers?"""
     try:
-        if "pyspark.daemon" not in Path(f"/proc/{process}/cmdline").read_text():
-            return 0.0
+        return "pyspark.daemon" in Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+def resident_mb(process: int) -> float:
+    """Resident memory of a process, what it maps included; 0 when it has just ended."""
+    try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def proportional_mb(process: int) -> float:
+    """A process's resident memory, a page that k processes share counted as 1 / k; 0 when it has just ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
 
 
 class SparkStages:

@@ -12,6 +12,8 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,7 +23,7 @@ from pmi_spark.parquet_files import FILES_READ, MAGIC, ParquetEncoder, arrow_sch
 from pmi_spark.storage import escape_glob, list_glob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pyspark import RDD
     from pyspark.sql import DataFrame, SparkSession
@@ -100,6 +102,11 @@ class Artifacts:
         self._storage = storage
         self.output = output.rstrip("/") or "/"
 
+    @property
+    def storage(self) -> Storage:
+        """Where they lie, for scratch files beside them."""
+        return self._storage
+
     def folder(self, name: str) -> str:
         return f"{self.output}/{name}"
 
@@ -164,14 +171,25 @@ class Artifacts:
             tables += decode_row_groups(path, content, arrow_schema(schema), row_count=part.row_count)
         return pa.concat_tables(tables)
 
-    def write_table(self, name: str, table: pa.Table, side: str) -> tuple[PartFile, ...]:
-        """Write the side table as one file from the driver, as :meth:`write_files` does from the workers."""
-        encoder = ParquetEncoder(table.schema)
-        encoder.add(table)
-        content = encoder.finish().to_pybytes() + MAGIC.encode()
-        file_name = f"{side}/part-00000-{uuid.uuid4()}.parquet"
-        self._storage.write_bytes(f"{self.folder(name)}/{file_name}", content)
-        return (PartFile(file_name, len(content), len(table)),)
+    def write_tables(self, name: str, tables: Iterable[pa.Table], side: str = "") -> tuple[PartFile, ...]:
+        """Write tables that the driver holds, a file each, as :meth:`write_files` does from the workers.
+
+        With ``side`` they are the side table's. Each is encoded to a local file first and handed over whole.
+        """
+        parts = []
+        for number, table in enumerate(tables):
+            encoder = ParquetEncoder(table.schema)
+            encoder.add(table)
+            file_name = f"part-{number:05d}-{uuid.uuid4()}.parquet"
+            file_name = f"{side}/{file_name}" if side else file_name
+            with TemporaryDirectory(prefix="pmi_spark-") as folder:
+                local = Path(folder, "table.parquet")
+                with local.open("wb") as file:
+                    file.write(encoder.finish())
+                    file.write(MAGIC.encode())
+                self._storage.upload(local, f"{self.folder(name)}/{file_name}")
+                parts.append(PartFile(file_name, local.stat().st_size, len(table)))
+        return tuple(parts)
 
     def read_files(self, name: str) -> DataFrame:
         """The artifact's files as they are, one a row (``path string, content binary``), for workers to decode."""
@@ -245,10 +263,12 @@ class Artifacts:
         rows = self._storage.parquet_row_counts([entry.path for entry in written.values()])
         return tuple(PartFile(path, entry.size_bytes, rows[entry.path]) for path, entry in sorted(written.items()))
 
-    def commit(self, manifest: Manifest) -> None:
-        """Publish an artifact: write its manifest, then remove the files it does not name."""
+    def commit(self, manifest: Manifest, scratch: Sequence[str] = ()) -> None:
+        """Publish an artifact: write its manifest, then remove the files it does not name and the scratch folders."""
         name = manifest.artifact
         self._storage.write_text(f"{self.folder(name)}/{MANIFEST_NAME}", manifest.to_json())
+        for place in scratch:
+            self._storage.delete(f"{self.folder(name)}/{place}")
         named = {part.name for part in manifest.files + manifest.side_files}
         for place in _places(manifest):
             self._storage.delete(f"{self.folder(name)}/{place}/_SUCCESS")

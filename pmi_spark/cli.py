@@ -20,6 +20,7 @@ from pmi_spark import __version__
 from pmi_spark.artifacts import STAGES
 from pmi_spark.config import checked, declared, declared_settings, load_config
 from pmi_spark.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, InputError, PmiSparkError
+from pmi_spark.settings import toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,12 @@ ConfigFile = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, section.key=value; may be repeated, wins over --config. [default: none]"),
+]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        "--init", help="Start from the vectors of an earlier run's output directory: vectors.init. [default: none]"
+    ),
 ]
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the whole trace of a failure. [default: false; true or false]")
@@ -129,6 +136,11 @@ def _inputs(first: Sequence[str] | None, more: Sequence[str] | None) -> list[str
     return inputs
 
 
+def _with_init(overrides: Sequence[str] | None, init: str | None) -> list[str]:
+    """The overrides and ``--init``, which wins."""
+    return [*(overrides or []), *([] if init is None else [f"vectors.init={toml_value(init)}"])]
+
+
 @app.command(epilog=settings_epilog(*STAGES))
 def run(
     output: Output,
@@ -136,10 +148,11 @@ def run(
     more: MoreInput = None,
     config: ConfigFile = None,
     set: Overrides = None,
+    init: Init = None,
     debug: Debug = False,
 ) -> None:
     """Run every stage, text to vectors; stages whose artifact is already there are skipped."""
-    _run_stages(STAGES, _inputs(input, more), output, config, set, debug)
+    _run_stages(STAGES, _inputs(input, more), output, config, _with_init(set, init), debug)
 
 
 @app.command(epilog=settings_epilog("tokens"))
@@ -174,9 +187,11 @@ def pmi(output: Output, config: ConfigFile = None, set: Overrides = None, debug:
 
 
 @app.command(epilog=settings_epilog("vectors"))
-def vectors(output: Output, config: ConfigFile = None, set: Overrides = None, debug: Debug = False) -> None:
+def vectors(
+    output: Output, config: ConfigFile = None, set: Overrides = None, init: Init = None, debug: Debug = False
+) -> None:
     """Stage 5: factorize the table into one vector a word."""
-    _run_stages(["vectors"], [], output, config, set, debug)
+    _run_stages(["vectors"], [], output, config, _with_init(set, init), debug)
 
 
 Word = Annotated[str, typer.Argument(help="The word asked about.", show_default=False)]

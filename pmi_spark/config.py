@@ -124,7 +124,7 @@ class VectorsConfig:
         choices=("observed", "positive"),
     )
     shift: float = setting(
-        -1.0,
+        -2.0,
         "subtracted from every PMI before the fit, and added again to every estimate: log k of shifted PMI",
         unit="nats",
         low=-20,
@@ -139,20 +139,67 @@ class VectorsConfig:
     )
     weight_exponent: float = setting(0.75, "exponent of w", low=0, high=2)
     truncate_weights: bool = setting(True, "hold w at 1 above the ceiling; false lets it grow")
-    regularization: float = setting(0.1, "lambda, on the squared length of every factor", low=0, high=1e9)
+    regularization: float = setting(
+        0.4,
+        "lambda, on the squared length of every factor",
+        unit="of a row's energy, sqrt(sum w x^2 / words)",
+        low=0,
+        high=1e9,
+    )
     warm_sweeps: int = setting(
         3, "unweighted sweeps on the shrunken table before the weighted ones", unit="sweeps", low=0, high=100
     )
+    warm_words: int = setting(
+        8192,
+        "the warm sweeps go over so many of the most frequent words; 0 takes all",
+        unit="words",
+        low=0,
+        high=2**31 - 1,
+    )
     sweeps: int = setting(2, "weighted sweeps; each solves both sides once", unit="sweeps", low=0, high=1000)
-    solver_steps: int = setting(3, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
+    stop_below: float = setting(
+        0.0,
+        "end the weighted sweeps when one lowers the loss by less; 0 does them all",
+        unit="of the loss",
+        low=0,
+        high=1,
+    )
+    solver: str = setting(
+        "cg",
+        "cg: conjugate gradients; cholesky: each row exactly; mllib: Spark's own ALS, unweighted, as a baseline",
+        choices=("cg", "cholesky", "mllib"),
+    )
+    solver_steps: int = setting(2, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
+    held_out: float = setting(
+        0.0, "pairs kept from the fit to judge it, by a hash of their words", unit="share of pairs", low=0, high=0.5
+    )
     exponent: float = setting(
-        0.5,
+        0.35,
         "p of the read-out E |L|^p; at 0.5 the signed inner product of two vectors is their PMI less the shift",
         low=0,
         high=1,
     )
+    frequency_exponent: float = setting(
+        0.2,
+        "vectors are stretched by (f / typical f) ^ -frequency_exponent at the read-out; cosines do not change",
+        low=0,
+        high=1,
+    )
     seed: int = setting(1, "seed of the initial factors", low=0, high=2**63 - 1)
-    blocks: int = setting(0, "row blocks dealt to tasks; 0 takes two a core", unit="blocks", low=0, high=1e6)
+    init: str = setting(
+        "", "output directory whose vectors are the start, words matched by name, and whose axes are kept; empty: none"
+    )
+    freeze: bool = setting(False, "with init: leave the vectors of its words as they are, solve for new words alone")
+    blocks: int = setting(
+        0,
+        "row blocks dealt to tasks; 0 takes two a core, more for tables over 8 M pairs",
+        unit="blocks",
+        low=0,
+        high=1e6,
+    )
+    memory: int = setting(
+        2048, "what a solving worker may hold, the other side's factors included", unit="MB", low=300, high=10**6
+    )
 
 
 @dataclass(frozen=True)

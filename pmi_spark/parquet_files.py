@@ -10,7 +10,7 @@ A file is held in memory whole by the worker and by its JVM, so files are cut at
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 MAGIC = "PAR1"
 # The columns of a frame of files read.
 FILES_READ = ("path", "content")
+# The columns of a frame of files to write.
+ENCODED_FILES = "file binary"
+# For who does not know how many rows each path must have.
+NO_ROW_COUNTS: Mapping[str, int] = {}
 # Dictionaries of words outgrow the usual 1 MB at 100,000 distinct; past the limit pages fall back to plain strings.
 DICTIONARY_BYTES = 64 << 20
 

@@ -19,19 +19,21 @@ from pmi_spark.config import Config
 from pmi_spark.cooccurrence.windows import distance_weights
 from pmi_spark.corpus.sources import check_readable
 from pmi_spark.errors import InputError
-from pmi_spark.stages import Built, Reporter, StageRuns
+from pmi_spark.stage import Built, Reporter
+from pmi_spark.stages import StageRuns
 from pmi_spark.storage import Storage
 
 # Part of every fingerprint: raised when the meaning of an artifact changes, so that old ones are made anew.
 FORMAT = 2
 # Settings that change how a stage runs but not a byte of what it writes.
-_WITHOUT_EFFECT = {"pairs": {"memory"}, "vectors": {"blocks"}}
+_WITHOUT_EFFECT = {"pairs": {"memory"}, "vectors": {"blocks", "memory"}}
 
 
 class Pipeline:
     """The stages over one output directory, with one configuration."""
 
     def __init__(self, spark: SparkSession, output: str, config: Config, reporter: Reporter) -> None:
+        self._spark = spark
         self._storage = Storage(spark)
         self._artifacts = Artifacts(spark, self._storage, self._storage.resolve(output))
         self._config = config
@@ -54,7 +56,7 @@ class Pipeline:
                 continue
             self._reporter.started(stage)
             start = time.monotonic()
-            built = self._stages.build(stage, upstream)
+            built = self._stages.build(stage, upstream, identity)
             self._publish(stage, identity, upstream, built, time.monotonic() - start)
 
     def _publish(self, stage: str, identity: str, upstream: dict[str, Any], built: Built, seconds: float) -> None:
@@ -71,13 +73,16 @@ class Pipeline:
             seconds=round(seconds, 3),
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        self._artifacts.commit(manifest)
+        self._artifacts.commit(manifest, built.scratch)
         self._reporter.finished(stage, manifest)
 
     def _effective(self, stage: str) -> dict[str, Any]:
         settings = dataclasses.asdict(getattr(self._config, stage))
         if stage == "tokens":
             settings["jieba_engine"] = self._stages.jieba_engine()
+        if stage == "vectors" and settings["init"]:
+            place = Artifacts(self._spark, self._storage, self._storage.resolve(settings["init"]))
+            settings["init"] = place.require("vectors").fingerprint
         return {key: value for key, value in settings.items() if key not in _WITHOUT_EFFECT.get(stage, set())}
 
     def _input_upstream(self, inputs: Sequence[str]) -> dict[str, Any]:

@@ -43,3 +43,6 @@ VECTORS = _struct(
     word_count=LongType(),
     vector=ArrayType(FloatType(), containsNull=False),
 )
+
+# Beside vectors that were turned to earlier ones: row k of the rotation from canonical axes to those written.
+ROTATION = _struct(axis=IntegerType(), row=ArrayType(FloatType(), containsNull=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark import schemas
-from pmi_spark.artifacts import Artifacts, Manifest, PartFile
+from pmi_spark.artifacts import Artifacts, PartFile
 from pmi_spark.association.pmi import compute_pmi, parse_measures
 from pmi_spark.bad_shards import BadShards
 from pmi_spark.config import Config
@@ -23,36 +23,12 @@ from pmi_spark.corpus.tokenizers import resolve_jieba_engine
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
 from pmi_spark.corpus.vocabulary import count_words, number_words
 from pmi_spark.errors import InputError, RunError
-from pmi_spark.factorization.als import (
-    CellSettings,
-    build_row_blocks,
-    factorize,
-    initial_factors,
-    vectors_frame,
-)
-from pmi_spark.factorization.canonical import canonical_form
-from pmi_spark.factorization.solver import LossSettings
 from pmi_spark.parquet_files import arrow_schema
+from pmi_spark.stage import Built, Reporter
 from pmi_spark.storage import escape_glob
+from pmi_spark.vectors_stage import VectorsStage
 
 MARGINALS = "_marginals"
-
-
-class Reporter(Protocol):
-    """Who is told how the run goes."""
-
-    def started(self, stage: str) -> None: ...
-    def note(self, stage: str, text: str) -> None: ...
-    def finished(self, stage: str, manifest: Manifest) -> None: ...
-    def skipped(self, stage: str, manifest: Manifest) -> None: ...
-
-
-class Built(NamedTuple):
-    """What a stage wrote, not yet published: its files, and what its manifest should say besides."""
-
-    files: tuple[PartFile, ...]
-    facts: dict[str, Any]
-    side_files: tuple[PartFile, ...] = ()
 
 
 class StageRuns:
@@ -64,11 +40,13 @@ class StageRuns:
         self._config = config
         self._reporter = reporter
 
-    def build(self, stage: str, upstream: dict[str, Any]) -> Built:
-        """Run one stage by name. ``upstream`` holds the input files of ``tokens``."""
+    def build(self, stage: str, upstream: dict[str, Any], identity: str) -> Built:
+        """Run one stage by name. ``upstream`` holds the input files of ``tokens``, ``identity`` is its fingerprint."""
         if stage == "tokens":
             return self.tokens(upstream)
-        builders = {"vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi, "vectors": self.vectors}
+        if stage == "vectors":
+            return self.vectors(identity)
+        builders = {"vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi}
         return builders[stage]()
 
     def jieba_engine(self) -> str:
@@ -167,7 +145,7 @@ class StageRuns:
     def _write_marginals(self, marginals: npt.NDArray[np.int64]) -> tuple[PartFile, ...]:
         columns = [pa.array(np.arange(len(marginals), dtype=np.int32)), pa.array(marginals)]
         table = pa.table(columns, schema=arrow_schema(schemas.MARGINALS))
-        return self._artifacts.write_table("pairs", table, side=MARGINALS)
+        return self._artifacts.write_tables("pairs", [table], side=MARGINALS)
 
     def _read_marginals(self) -> npt.NDArray[np.int64]:
         table = self._artifacts.read_table("pairs", schemas.MARGINALS, side=True)
@@ -186,67 +164,17 @@ class StageRuns:
             marginals = np.asarray(vocabulary["word_count"]).astype(np.float64)
         pmi = compute_pmi(
             self._spark,
-            pairs=self._artifacts.read("pairs", schemas.PAIRS),
+            pair_files=self._artifacts.read_files("pairs"),
             marginals=marginals,
             denominator=denominator,
             context_smoothing=settings.context_smoothing,
             further=parse_measures(settings.measures, settings.marginals),
             window_total=total,
+            row_counts=self._artifacts.paths("pairs"),
         )
-        return Built(self._artifacts.write_files("pmi", pmi, schemas.PMI), {"window_total": total})
+        return Built(self._artifacts.write_encoded("pmi", pmi), {"window_total": total})
 
-    def vectors(self) -> Built:
-        """PMI -> word vectors; RunError when there are fewer words than dimensions."""
-        settings = self._config.vectors
-        vocabulary = self._read_vocabulary()
-        if settings.dimensions > len(vocabulary):
-            raise RunError(
-                f"the vocabulary has {len(vocabulary)} words, fewer than vectors.dimensions = {settings.dimensions}",
-                cure=f"set vectors.dimensions to at most {len(vocabulary)}, or lower vocabulary.minimum_count",
-            )
-        losses: list[float] = []
-        canonical = canonical_form(*self._factors(len(vocabulary), losses))
-        frame = vectors_frame(
-            self._spark,
-            canonical,
-            settings.exponent,
-            settings.shift,
-            vocabulary["word"].combine_chunks(),
-            vocabulary["word_count"].combine_chunks(),
-        )
-        files = self._artifacts.write_files("vectors", frame, schemas.VECTORS)
-        return Built(files, {"loss_after_sweeps": losses, "dimensions": settings.dimensions})
-
-    def _factors(self, word_count: int, losses: list[float]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        settings = self._config.vectors
-        cells = CellSettings(
-            positive_only=settings.cells == "positive",
-            shift=settings.shift,
-            count_ceiling=settings.count_ceiling,
-            weight_exponent=settings.weight_exponent,
-            truncate_weights=settings.truncate_weights,
-        )
-
-        def report(phase: str, sweep: int, loss: float) -> None:
-            of = settings.warm_sweeps if phase == "warm" else settings.sweeps
-            if phase == "weighted":
-                losses.append(loss)
-            self._reporter.note(
-                "vectors", f"{phase} sweep {sweep} of {of}" + (f", loss {loss:,.0f}" if loss == loss else "")
-            )
-
-        row_blocks = settings.blocks or 2 * self._spark.sparkContext.defaultParallelism
-        table = build_row_blocks(self._artifacts.read("pmi", schemas.PMI), word_count, row_blocks, cells)
-        try:
-            return factorize(
-                self._spark,
-                table,
-                initial_factors(word_count, settings.dimensions, settings.seed),
-                LossSettings(settings.background, settings.target, settings.regularization),
-                settings.warm_sweeps,
-                settings.sweeps,
-                settings.solver_steps,
-                report,
-            )
-        finally:
-            table.unpersist()
+    def vectors(self, identity: str) -> Built:
+        """PMI -> word vectors."""
+        stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, identity)
+        return stage.build(self._read_vocabulary())

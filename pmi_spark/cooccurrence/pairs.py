@@ -16,14 +16,13 @@ from pmi_spark.cooccurrence.counting import CountingPlan, PairAccumulator, Words
 from pmi_spark.cooccurrence.pair_block import PairBlock, Runs, merge_blocks, stack_runs
 from pmi_spark.corpus.token_files import decode_tokens
 from pmi_spark.errors import RunError
-from pmi_spark.parquet_files import ParquetEncoder, UnreadableFileError, arrow_schema
+from pmi_spark.parquet_files import ENCODED_FILES, ParquetEncoder, UnreadableFileError, arrow_schema
 from pmi_spark.schemas import PAIRS
 
 Longs = npt.NDArray[np.int64]
 
 ROWS_PER_ROW_GROUP = 1 << 20
 
-PAIR_FILES = "file binary"
 SCHEMA = arrow_schema(PAIRS)
 
 
@@ -70,7 +69,7 @@ def count_pairs(
     skipped = tuple(path for path, times in zip(shards, read.tolist(), strict=True) if times == 0)
     if skipped and not skip_bad_shards:
         raise RunError(f"{skipped[0]} was not read", cure="run the tokens stage again")
-    pairs = spark.createDataFrame(merged.mapPartitions(_finisher(plan, minimum_units)), PAIR_FILES)
+    pairs = spark.createDataFrame(merged.mapPartitions(_finisher(plan, minimum_units)), ENCODED_FILES)
     return PairCounts(pairs, marginals, skipped)
 
 

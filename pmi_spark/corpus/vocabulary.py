@@ -14,12 +14,11 @@ from pyspark.sql.types import LongType, StringType, StructField, StructType
 from scipy import sparse
 
 from pmi_spark.corpus.token_files import decode_tokens
-from pmi_spark.parquet_files import file_contents
+from pmi_spark.parquet_files import NO_ROW_COUNTS, file_contents
 
 Batches = Iterator[pa.RecordBatch]
 Longs = npt.NDArray[np.int64]
 
-NO_ROW_COUNTS: Mapping[str, int] = {}
 _PARTIAL = StructType(
     [
         StructField("word", StringType()),

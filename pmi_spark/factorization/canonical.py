@@ -37,26 +37,28 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     array([-4.])
     """
     dimensions = left.shape[1]
-    gramian = np.block([[_product(left, left), _product(left, right)], [_product(right, left), _product(right, right)]])
+    across = _product(left, right)
+    gramian = np.block([[_product(left, left), across], [across.T, _product(right, right)]])
     squares, rotation = np.linalg.eigh(gramian)
-    # U and V nearly span one space, so half of Z's directions are noise of float32's size: they are cut off.
-    held = squares > max(1e-12 * squares[-1], np.finfo(np.float32).tiny)
+    # U and V nearly span one space, so half of Z's directions are rounding errors: they are cut off.
+    held = squares > max(np.finfo(left.dtype).eps * squares[-1], np.finfo(np.float32).tiny)
     scale, rotation = np.sqrt(squares[held]), rotation[:, held]
     swapped = np.roll(rotation, dimensions, axis=0)
     middle = scale[:, None] * (rotation.T @ swapped) * scale / 2
     eigenvalues, eigenvectors = np.linalg.eigh((middle + middle.T) / 2)
     leading = np.argsort(-np.abs(eigenvalues), kind="stable")[:dimensions]
     mix = (rotation / scale) @ eigenvectors[:, leading]
-    basis = (left @ mix[:dimensions] + right @ mix[dimensions:]).astype(np.float32)
+    mix = mix.astype(left.dtype)
+    basis = left @ mix[:dimensions] + right @ mix[dimensions:]
     basis *= np.where(basis.sum(axis=0, dtype=np.float64) < 0, -1, 1).astype(np.float32)
     missing = dimensions - len(leading)
     return Canonical(np.pad(basis, ((0, 0), (0, missing))), np.pad(eigenvalues[leading], (0, missing)))
 
 
 def _product(left: Floats, right: Floats) -> npt.NDArray[np.float64]:
-    """Left' right in float64, over slices of 2^16 words so that no float64 copy of a whole side is made."""
+    """Left' right: slices of 2^14 words in their own precision, summed in float64."""
     total = np.zeros((left.shape[1], right.shape[1]))
-    for start in range(0, len(left), 1 << 16):
-        part = slice(start, start + (1 << 16))
-        total += left[part].astype(np.float64).T @ right[part].astype(np.float64)
+    for start in range(0, len(left), 1 << 14):
+        part = slice(start, start + (1 << 14))
+        total += left[part].T @ right[part]
     return total

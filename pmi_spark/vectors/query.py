@@ -46,7 +46,7 @@ def similar_words(vectors: WordVectors, word: str, top: int, minimum_count: int 
 def related_words(vectors: WordVectors, word: str, top: int, minimum_count: int = 0) -> list[Neighbour]:
     """The ``top`` words of largest estimated PMI with ``word``, met or not. One product of n x d."""
     own = word_id(vectors, word)
-    estimated = vectors.shift + vectors.matrix @ (vectors.pmi_scale * vectors.matrix[own])
+    estimated = vectors.shift + vectors.matrix @ (vectors.pmi_metric @ vectors.matrix[own]).astype(np.float32)
     return _best(vectors, estimated, own, top, minimum_count)
 
 

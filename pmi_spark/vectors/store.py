@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,13 @@ from pmi_spark.artifacts import MANIFEST_NAME, Manifest
 from pmi_spark.errors import InputError, RunError
 
 Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.integer]
 
 
-def read_artifact(output: str, name: str, **scan: Any) -> tuple[pa.Table, Manifest]:
-    """Rows of an artifact, from the Parquet files its manifest names, and the manifest; ``scan`` goes to ``to_table``.
+def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tuple[pa.Table, Manifest]:
+    """Rows of an artifact, or of its side table, from the files its manifest names, and the manifest.
+
+    ``scan`` goes to pyarrow's ``to_table``.
 
     Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
     """
@@ -38,7 +41,7 @@ def read_artifact(output: str, name: str, **scan: Any) -> tuple[pa.Table, Manife
         ) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"cannot read {output}: {error}", cure="check the path and its permissions") from error
-    paths = [f"{folder}/{part.name}" for part in manifest.files]
+    paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]
     try:
         return ds.dataset(paths, filesystem=system, format="parquet").to_table(**scan), manifest
     except (OSError, pa.ArrowException) as error:
@@ -49,8 +52,8 @@ def read_artifact(output: str, name: str, **scan: Any) -> tuple[pa.Table, Manife
 class WordVectors:
     """All word vectors by word id, with the gauge they were written in.
 
-    ``matrix`` (words x d) is E |L|^p; ``eigenvalues`` are L, ``exponent`` is p; an estimate adds ``shift``
-    (nats).
+    ``matrix`` (words x d) is E |L|^p, times ``rotation`` R where the axes are those of an earlier run;
+    ``eigenvalues`` are L, ``exponent`` is p; an estimate adds ``shift`` (nats).
     """
 
     words: list[str]
@@ -59,6 +62,7 @@ class WordVectors:
     eigenvalues: npt.NDArray[np.float64]
     exponent: float
     shift: float
+    rotation: npt.NDArray[np.float64] | None = None
     vocabulary_fingerprint: str = ""
 
     @cached_property
@@ -72,37 +76,69 @@ class WordVectors:
         return np.asarray(self.matrix / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
     @cached_property
-    def pmi_scale(self) -> Floats:
-        """s_k |L_k|^(1 - 2p): PMI_hat(i, j) = shift + sum_k scale_k v_ik v_jk, whatever p the vectors have."""
+    def pmi_metric(self) -> npt.NDArray[np.float64]:
+        """D = diag(s_k |L_k|^(1 - 2p)), or R' D R (d x d): PMI_hat(i, j) = shift + v_i' D v_j, whatever p and R are."""
         magnitudes = np.abs(self.eigenvalues)
         powers = np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * self.exponent)
-        return (np.sign(self.eigenvalues) * powers).astype(np.float32)
+        diagonal = np.diag(np.sign(self.eigenvalues) * powers)
+        return diagonal if self.rotation is None else self.rotation.T @ diagonal @ self.rotation
+
+    def estimated_pmi(self, words: Ids, contexts: Ids) -> Floats:
+        """PMI (nats) of pairs of word ids, one for one, met or not: shift + v_i' D v_j. 4 d bytes a pair, twice."""
+        metric = self.pmi_metric.astype(np.float32)
+        products = np.einsum("ij,ij->i", self.matrix[words] @ metric, self.matrix[contexts])
+        return np.asarray(self.shift + products, dtype=np.float32)
 
 
 def load_vectors(output: str) -> WordVectors:
     """Read the ``vectors`` artifact of a run: 4 d bytes a word. Raises InputError when there is none."""
     table, manifest = read_artifact(output, "vectors")
     table = table.sort_by("word_id").combine_chunks()
-    gauge = _vector_metadata(table.schema)
-    lists = table["vector"].combine_chunks()
-    matrix = np.asarray(lists.flatten()).reshape(len(table), -1)
+    gauge = gauge_of(table.schema)
+    turned = read_artifact(output, "vectors", side=True)[0] if manifest.side_files else None
     return WordVectors(
         words=table["word"].to_pylist(),
         word_counts=np.asarray(table["word_count"]),
-        matrix=matrix,
-        eigenvalues=np.asarray(gauge["eigenvalues"]),
-        exponent=float(gauge["exponent"]),
-        shift=float(gauge["shift"]),
+        matrix=_matrix(table["vector"], len(table)),
+        eigenvalues=gauge.eigenvalues,
+        exponent=gauge.exponent,
+        shift=gauge.shift,
+        rotation=rotation_of(turned) if turned is not None else None,
         vocabulary_fingerprint=str(manifest.upstream.get("vocabulary", "")),
     )
 
 
-def _vector_metadata(schema: pa.Schema) -> dict[str, Any]:
-    """The vector column's metadata, which Spark keeps as JSON in the Parquet footer."""
+def rotation_of(table: pa.Table) -> npt.NDArray[np.float64]:
+    """The side table's rotation (d x d) between canonical axes (rows) and those the vectors are written in."""
+    return _matrix(table.sort_by("axis")["row"], len(table)).astype(np.float64)
+
+
+def _matrix(lists: pa.ChunkedArray, rows: int) -> Floats:
+    return np.asarray(lists.combine_chunks().flatten()).reshape(rows, -1)
+
+
+class Gauge(NamedTuple):
+    """What the vector column's metadata says: eigenvalues L, read-out exponent p, shift (nats), the stretching of rows.
+
+    The stretching is (f / frequency_reference)^-frequency_exponent for a word that occurs f times, ``regularization``
+    is the lambda of the fit.
+    """
+
+    eigenvalues: npt.NDArray[np.float64]
+    exponent: float
+    shift: float
+    frequency_exponent: float
+    frequency_reference: float
+    regularization: float
+
+
+def gauge_of(schema: pa.Schema) -> Gauge:
+    """The vector column's metadata, which Spark keeps as JSON in the Parquet footer. Raises RunError without it."""
     text = (schema.metadata or {}).get(b"org.apache.spark.sql.parquet.row.metadata", b"{}")
     for column in json.loads(text).get("fields", []):
-        if column["name"] == "vector" and {"eigenvalues", "exponent", "shift"} <= column["metadata"].keys():
-            return dict(column["metadata"])
+        found = column["metadata"]
+        if column["name"] == "vector" and "regularization" in found:
+            return Gauge(np.asarray(found["eigenvalues"]), *(float(found[name]) for name in Gauge._fields[1:]))
     raise RunError("the vectors carry no signs and shift in their metadata", cure="write them with `pmi-spark vectors`")
 
 

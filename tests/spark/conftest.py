@@ -28,8 +28,9 @@ TOPICS = {name: [f"{name}{number}" for number in range(30)] for name in ("sea", 
 
 @dataclass
 class Recorder:
-    """A reporter that keeps what it is told."""
+    """A reporter that keeps what it is told, and passes notes on."""
 
+    on_note: Callable[[str], None] = lambda text: None
     events: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -38,6 +39,7 @@ class Recorder:
 
     def note(self, stage: str, text: str) -> None:
         self.notes.append(f"{stage}: {text}")
+        self.on_note(text)
 
     def finished(self, stage: str, manifest: Manifest) -> None:
         self.events.append(("finished", stage))
@@ -58,12 +60,16 @@ TokenFilesRdd = Callable[..., tuple[RDD[TokenShard], list[str]]]
 
 @pytest.fixture(scope="session")
 def run_stages(spark: SparkSession) -> RunStages:
-    """``run_stages(output, inputs, stages, overrides)``: run them, and what the reporter was told."""
+    """``run_stages(output, inputs, stages, overrides, on_note)``: run them, and what the reporter was told."""
 
     def run(
-        output: Path, inputs: Sequence[Path | str] = (), stages: Sequence[str] = STAGES, overrides: Sequence[str] = ()
+        output: Path,
+        inputs: Sequence[Path | str] = (),
+        stages: Sequence[str] = STAGES,
+        overrides: Sequence[str] = (),
+        on_note: Callable[[str], None] = lambda text: None,
     ) -> Recorder:
-        recorder = Recorder()
+        recorder = Recorder(on_note)
         config = build_config({}, overrides)
         Pipeline(spark, str(output), config, recorder).run(stages, [str(path) for path in inputs])
         return recorder

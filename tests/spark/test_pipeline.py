@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -118,7 +118,13 @@ class TestManifests:
         tokens = manifest_of(trained.output, "tokens").facts
         assert (tokens["lines"], tokens["documents"], tokens["words"]) == (1600, 1600, 19200)
         assert manifest_of(trained.output, "vocabulary").facts == {"kept_words": 19200, "all_words": 19200}
-        assert len(manifest_of(trained.output, "vectors").facts["loss_after_sweeps"]) == 2
+        vectors = manifest_of(trained.output, "vectors").facts
+        assert vectors["cells"] == 2 * manifest_of(trained.output, "pmi").row_count
+        settings = manifest_of(trained.output, "vectors").configuration["vectors"]
+        phases = ["warm"] * settings["warm_sweeps"] + ["weighted"] * settings["sweeps"]
+        assert [sweep["phase"] for sweep in vectors["sweeps"]] == phases
+        assert [sweep["loss"] is None for sweep in vectors["sweeps"]] == [phase == "warm" for phase in phases]
+        assert all(sweep["held_out_error"] is None for sweep in vectors["sweeps"])
 
     def test_upstream_is_the_input_then_the_fingerprints_of_what_was_read(self, trained: Trained) -> None:
         files = manifest_of(trained.output, "tokens").upstream["files"]
@@ -197,10 +203,10 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     commit = Artifacts.commit
 
     def die_at(stage: str) -> None:
-        def die(self: Artifacts, manifest: Manifest) -> None:
+        def die(self: Artifacts, manifest: Manifest, scratch: Sequence[str]) -> None:
             if manifest.artifact == stage:
                 raise DiedError(stage)
-            commit(self, manifest)
+            commit(self, manifest, scratch)
 
         monkeypatch.setattr(Artifacts, "commit", die)
 
@@ -294,11 +300,12 @@ class TestCrashes:
     def test_files_a_dead_writer_left_are_swept_away(
         self, trained: Trained, copied: Path, run_stages: Callable
     ) -> None:
-        (copied / "vectors" / "_temporary" / "0").mkdir(parents=True)
-        (copied / "vectors" / "_temporary" / "0" / "part-00000").write_bytes(b"half")
-        (copied / "vectors" / "part-00000-stray.parquet").write_bytes(b"half")
-        told = run_stages(copied, [trained.corpus], overrides=[*OVERRIDES, "vectors.seed=2"])
-        assert told.stages("finished") == ["vectors"]
+        (copied / "pmi" / "_temporary" / "0").mkdir(parents=True)
+        (copied / "pmi" / "_temporary" / "0" / "part-00000").write_bytes(b"half")
+        for stage in ("pmi", "vectors"):
+            (copied / stage / "part-00000-stray.parquet").write_bytes(b"half")
+        told = run_stages(copied, [trained.corpus], overrides=[*OVERRIDES, "pmi.context_smoothing=0.5"])
+        assert told.stages("finished") == ["pmi", "vectors"]
         assert_tidy(copied)
 
 

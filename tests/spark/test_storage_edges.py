@@ -38,10 +38,10 @@ def test_pairs_that_died_between_marginals_and_pairs_leave_no_mixture(run_stages
     run_stages(out, [text], overrides=OVERRIDES)
     before = read_artifact(str(out), "pmi")[0]
 
-    def die(self, manifest):
+    def die(self, manifest, scratch):
         if manifest.artifact == "pairs":
             raise KeyboardInterrupt
-        commit(self, manifest)
+        commit(self, manifest, scratch)
 
     monkeypatch.setattr(Artifacts, "commit", die)
     with pytest.raises(KeyboardInterrupt):

@@ -30,26 +30,30 @@ def project() -> Path:
     return PROJECT
 
 
-ArtifactWriter = Callable[[Path, str, Sequence[pa.Table]], None]
+ArtifactWriter = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
 def write_artifact() -> ArtifactWriter:
-    """``write(output, name, parts)``: one Parquet file a part, and the manifest that names them."""
+    """``write(output, name, parts, side)``: one Parquet file a part, and the manifest that names them."""
 
-    def write(output: Path, name: str, parts: Sequence[pa.Table]) -> None:
-        folder = output / name
-        folder.mkdir(parents=True)
+    def write_parts(folder: Path, place: str, parts: Sequence[pa.Table]) -> tuple[PartFile, ...]:
+        (folder / place).mkdir(parents=True, exist_ok=True)
         files = []
         for number, part in enumerate(parts):
-            path = folder / f"part-{number:05}.parquet"
-            pq.write_table(part, path)
-            files.append(PartFile(path.name, path.stat().st_size, len(part)))
+            name = f"{place}/part-{number:05}.parquet".lstrip("/")
+            pq.write_table(part, folder / name)
+            files.append(PartFile(name, (folder / name).stat().st_size, len(part)))
+        return tuple(files)
+
+    def write(output: Path, name: str, parts: Sequence[pa.Table], side: Sequence[pa.Table] = ()) -> None:
+        folder = output / name
         manifest = Manifest(
             artifact=name,
             fingerprint="0123456789abcdef",
             row_count=sum(len(part) for part in parts),
-            files=tuple(files),
+            files=write_parts(folder, "", parts),
+            side_files=write_parts(folder, "_side", side) if side else (),
             configuration={},
             upstream={"vocabulary": "fedcba9876543210"},
         )
@@ -75,6 +79,13 @@ def vectors_table(
     fields = [{"name": name, "type": "x", "nullable": True, "metadata": {}} for name in table.column_names[:-1]]
     fields.append({"name": "vector", "type": "x", "nullable": True, "metadata": gauge})
     return table.replace_schema_metadata({SPARK_METADATA: json.dumps({"type": "struct", "fields": fields})})
+
+
+def rotation_table(rotation: np.ndarray) -> pa.Table:
+    """Rows of the side table, the last axis first."""
+    axes = pa.array(range(len(rotation))[::-1], type=pa.int32())
+    rows = rotation[::-1].astype(np.float32).tolist()
+    return pa.table({"axis": axes, "row": pa.array(rows, type=pa.list_(pa.float32()))})
 
 
 @pytest.fixture(scope="session")
@@ -106,21 +117,24 @@ def estimated_table() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def write_vectors(write_artifact: ArtifactWriter) -> Callable[..., None]:
-    """``write(output, exponent)``: six words in three dimensions, over two files whose rows are not in id order."""
+    """``write(output, exponent, rotation)``: six words in three dimensions, over two files, rows not in id order."""
 
-    def write(output: Path, exponent: float = 0.5) -> None:
+    def write(output: Path, exponent: float = 0.5, rotation: np.ndarray | None = None) -> None:
         gauge = {
             "signs": np.sign(EIGENVALUES).astype(int).tolist(),
             "eigenvalues": list(EIGENVALUES),
             "exponent": exponent,
             "shift": SHIFT,
+            "frequency_exponent": 0.0,
+            "frequency_reference": 1.0,
+            "regularization": 0.1,
         }
-        rows = BASIS * np.abs(EIGENVALUES) ** exponent
+        rows = BASIS * np.abs(EIGENVALUES) ** exponent @ (np.eye(3) if rotation is None else rotation)
         parts = [
             vectors_table(part, [WORDS[k] for k in part], [COUNTS[k] for k in part], rows[part], gauge)
             for part in ([5, 3, 4], [1, 0, 2])
         ]
-        write_artifact(output, "vectors", parts)
+        write_artifact(output, "vectors", parts, [] if rotation is None else [rotation_table(rotation)])
 
     return write
 

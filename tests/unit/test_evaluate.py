@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pmi_spark.errors import InputError
-from pmi_spark.vectors.evaluate import read_judgements, score_similarity
+from pmi_spark.vectors import evaluate
+from pmi_spark.vectors.evaluate import Analogy, read_analogies, read_judgements, score_analogies, score_similarity
 from pmi_spark.vectors.store import WordVectors
 
 
@@ -57,3 +58,50 @@ def test_a_line_that_is_no_judgement_is_named_with_its_number(tmp_path, line):
 def test_a_missing_file_of_judgements_is_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read .*absent\.tsv: No such file"):
         read_judgements(str(tmp_path / "absent.tsv"))
+
+
+class TestAnalogies:
+    # Man and woman, king and queen: the second axis is the sex, the first the rank.
+    WORDS = ("man", "woman", "king", "queen", "apple")
+    ROWS = ((1, 0.2), (1, -0.2), (3, 0.6), (3, -0.6), (-1, 0.0))
+
+    @pytest.fixture
+    def royal(self) -> WordVectors:
+        matrix = np.array([[x, y, 0.1 * k] for k, (x, y) in enumerate(self.ROWS)], dtype=np.float32)
+        return WordVectors(list(self.WORDS), np.arange(5, 0, -1), matrix, np.ones(3), exponent=0.5, shift=0.0)
+
+    def test_the_words_given_are_no_answers(self, royal):
+        score = score_analogies(royal, [Analogy("", "man", "woman", "king", "queen")])
+        assert score == (1.0, 1, 1)
+        assert score_analogies(royal, [Analogy("", "man", "woman", "king", "woman")]).accuracy == 0
+
+    def test_questions_with_an_unknown_word_are_counted_and_left_out(self, royal):
+        asked = [Analogy("", "man", "woman", "king", "queen"), Analogy("", "man", "woman", "uncle", "aunt")]
+        assert score_analogies(royal, asked) == (1.0, 1, 2)
+        assert math.isnan(score_analogies(royal, asked[1:]).accuracy)
+
+    def test_it_equals_the_formula_question_by_question(self, monkeypatch):
+        monkeypatch.setattr(evaluate, "QUESTIONS_AT_ONCE", 3)
+        generator = np.random.default_rng(2)
+        words = [f"w{k}" for k in range(12)]
+        matrix = generator.normal(size=(12, 4)).astype(np.float32)
+        vectors = WordVectors(words, np.ones(12, int), matrix, np.ones(4), exponent=0.5, shift=0.0)
+        unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+        asked, right = [], 0
+        for _ in range(20):
+            a, b, c, d = generator.choice(12, 4, replace=False).tolist()
+            asked.append(Analogy("", words[a], words[b], words[c], words[d]))
+            scores = {w: unit[w] @ (unit[b] - unit[a] + unit[c]) for w in range(12) if w not in (a, b, c)}
+            right += max(scores, key=scores.get) == d
+        assert score_analogies(vectors, asked).accuracy == pytest.approx(right / 20)
+
+    def test_sections_go_with_their_questions(self, tmp_path):
+        path = tmp_path / "questions.txt"
+        path.write_text(": family\nman woman king queen\n\n: gram\nbig bigger cold colder\n", encoding="utf-8")
+        assert [analogy.section for analogy in read_analogies(str(path))] == ["family", "gram"]
+
+    def test_a_line_of_three_words_is_named(self, tmp_path):
+        path = tmp_path / "questions.txt"
+        path.write_text(": family\nman woman king\n", encoding="utf-8")
+        with pytest.raises(InputError, match="line 2 is 'man woman king'"):
+            read_analogies(str(path))

@@ -46,6 +46,16 @@ def test_estimates_do_not_depend_on_the_exponent_the_vectors_were_written_with(
     np.testing.assert_allclose([answer.score for answer in answers], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("ask", [similar_words, related_words])
+def test_answers_do_not_depend_on_how_the_axes_are_turned(tmp_path, write_vectors, vectors, ask):
+    rotation, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    write_vectors(tmp_path, 0.5, rotation)
+    turned = load_vectors(str(tmp_path))
+    for word in vectors.words:
+        expected = {answer.word: answer.score for answer in ask(vectors, word, top=5)}
+        assert {answer.word: answer.score for answer in ask(turned, word, top=5)} == pytest.approx(expected, abs=1e-5)
+
+
 def test_similar_words_carry_the_cosine(vectors):
     matrix = vectors.matrix.astype(np.float64)
     for word, own in vectors.ids.items():

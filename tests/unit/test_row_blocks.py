@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmi_spark.factorization.row_blocks import build_row_block, cell_weights, rows_in_block
+from pmi_spark.factorization.row_blocks import Cells, build_row_block, cell_weights, held_out, rows_in_block
 
 
 @st.composite
@@ -26,10 +26,12 @@ def build(block, blocks, word_count, cells):
         block,
         blocks,
         word_count,
-        np.array(rows, dtype=np.int32),
-        np.array(columns, dtype=np.int32),
-        np.array(values, dtype=np.float32),
-        np.array(weights, dtype=np.float32),
+        Cells(
+            np.array(rows, dtype=np.int32),
+            np.array(columns, dtype=np.int32),
+            np.array(values, dtype=np.float32),
+            np.array(weights, dtype=np.float32),
+        ),
     )
 
 
@@ -51,8 +53,9 @@ def test_a_block_holds_its_rows_of_the_table(drawn):
     for row, column, value, weight in cells:
         values[row, column], weights[row, column] = value, weight
     assert built.row_count == rows_in_block(word_count, block, blocks)
-    np.testing.assert_array_equal(built.matrix(built.values, word_count).toarray(), values[block::blocks])
-    np.testing.assert_array_equal(built.matrix(built.weights, word_count).toarray(), weights[block::blocks])
+    found = np.zeros((2, built.row_count, word_count), dtype=np.float32)
+    found[:, built.row_of_cell, built.columns] = built.values, built.weights
+    np.testing.assert_array_equal(found, [values[block::blocks], weights[block::blocks]])
     assert (built.columns.dtype, built.values.dtype, built.weights.dtype) == (np.int32, np.float32, np.float32)
 
 
@@ -83,3 +86,26 @@ def test_untruncated_weights_grow_above_the_ceiling():
 
 def test_an_exponent_of_0_weighs_every_pair_alike():
     assert cell_weights(np.array([0.2, 1e6]), 10.0, 0.0, truncate=True).tolist() == [1, 1]
+
+
+@given(cells_of_a_block(), st.data())
+def test_some_rows_of_a_block_are_those_rows(drawn, data):
+    built = build(*drawn)
+    rows = np.array(data.draw(st.lists(st.sampled_from(range(built.row_count)), unique=True)), dtype=np.int64)
+    part = built.of_rows(rows)
+    for place, row in enumerate(rows.tolist()):
+        own, there = slice(*part.starts[place : place + 2]), slice(*built.starts[row : row + 2])
+        for name in ("columns", "values", "weights"):
+            assert getattr(part, name)[own].tolist() == getattr(built, name)[there].tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1)), max_size=30))
+def test_both_sides_of_the_diagonal_are_held_out_alike(pairs):
+    rows, columns = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
+    np.testing.assert_array_equal(held_out(rows, columns, 0.3), held_out(columns, rows, 0.3))
+
+
+def test_the_share_held_out_is_the_share_asked_for():
+    rows, columns = (side.astype(np.int32).ravel() for side in np.meshgrid(np.arange(700), np.arange(700, 1400)))
+    for share in (0.01, 0.25):
+        assert abs(held_out(rows, columns, share).mean() - share) < 5 * (share / len(rows)) ** 0.5

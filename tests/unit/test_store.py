@@ -12,6 +12,8 @@ import pytest
 from pmi_spark.errors import EXIT_USAGE, InputError, RunError
 from pmi_spark.vectors.store import load_vectors, observed_pairs, read_artifact
 
+UNSTRETCHED = {"frequency_exponent": 0.0, "frequency_reference": 1.0, "regularization": 0.0}
+
 
 def test_vectors_are_loaded_by_id_whatever_the_order_of_files_and_rows(finished_run):
     vectors = load_vectors(str(finished_run))
@@ -28,30 +30,55 @@ def test_the_gauge_is_read_from_sparks_metadata(finished_run):
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
-def test_scaled_vectors_give_the_estimated_table(tmp_path, write_vectors, estimated_table, exponent):
+def test_by_the_metric_vectors_give_the_estimated_table(tmp_path, write_vectors, estimated_table, exponent):
     write_vectors(tmp_path, exponent)
     vectors = load_vectors(str(tmp_path))
-    estimated = vectors.shift + vectors.matrix * vectors.pmi_scale @ vectors.matrix.T
+    estimated = vectors.shift + vectors.matrix @ vectors.pmi_metric @ vectors.matrix.T
     np.testing.assert_allclose(estimated, estimated_table, atol=1e-5)
 
 
-def test_at_a_half_the_scale_is_the_sign(finished_run):
-    assert load_vectors(str(finished_run)).pmi_scale.tolist() == [1, -1, 1]
+def test_at_a_half_the_metric_is_the_signs(finished_run):
+    np.testing.assert_array_equal(load_vectors(str(finished_run)).pmi_metric, np.diag([1, -1, 1]))
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5])
+def test_turned_vectors_are_read_by_the_rotation_beside_them(tmp_path, write_vectors, estimated_table, exponent):
+    """The axes of the side table come in any order; cosines stay, and so do the estimates."""
+    rotation, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
+    for name, turn in (("plain", None), ("turned", rotation)):
+        write_vectors(tmp_path / name, exponent, turn)
+    plain, turned = (load_vectors(str(tmp_path / name)) for name in ("plain", "turned"))
+    assert plain.rotation is None
+    np.testing.assert_allclose(turned.rotation, rotation, atol=1e-6)
+    np.testing.assert_allclose(turned.matrix, plain.matrix @ rotation, atol=1e-6)
+    estimated = turned.shift + turned.matrix @ turned.pmi_metric @ turned.matrix.T
+    np.testing.assert_allclose(estimated, estimated_table, atol=1e-5)
+    np.testing.assert_allclose(
+        turned.unit_matrix @ turned.unit_matrix.T, plain.unit_matrix @ plain.unit_matrix.T, atol=1e-6
+    )
+
+
+def test_the_side_table_is_read_when_it_is_asked_for(tmp_path, write_vectors):
+    write_vectors(tmp_path, rotation=np.eye(3))
+    rows, _ = read_artifact(str(tmp_path), "vectors")
+    side, manifest = read_artifact(str(tmp_path), "vectors", side=True)
+    assert rows.column_names == ["word_id", "word", "word_count", "vector"]
+    assert side.column_names == ["axis", "row"]
+    assert (len(rows), len(side), manifest.row_count) == (6, 3, 6)
 
 
 def test_unit_vectors_have_length_1_or_0(tmp_path, write_artifact, make_vectors_table):
-    gauge = {"eigenvalues": [1.0, 0.0], "exponent": 0.0, "shift": 0.0}
+    gauge = {"eigenvalues": [1.0, 0.0], "exponent": 0.0, "shift": 0.0, **UNSTRETCHED}
     write_artifact(tmp_path, "vectors", [make_vectors_table([0, 1], ["a", "b"], [2, 1], [[3, 4], [0, 0]], gauge)])
     vectors = load_vectors(str(tmp_path))
     np.testing.assert_allclose(np.linalg.norm(vectors.unit_matrix, axis=1), [1, 0], atol=1e-6)
-    assert np.isfinite(vectors.pmi_scale).all()
-    assert vectors.pmi_scale[1] == 0
+    np.testing.assert_array_equal(vectors.pmi_metric, np.diag([1, 0]))
 
 
 def test_files_that_the_manifest_does_not_name_are_not_read(tmp_path, write_vectors, make_vectors_table):
     """They are left by a run that died, or belong to one under way."""
     write_vectors(tmp_path)
-    gauge = {"eigenvalues": [1.0, 1.0, 1.0], "exponent": 0.5, "shift": 0.0}
+    gauge = {"eigenvalues": [1.0, 1.0, 1.0], "exponent": 0.5, "shift": 0.0, **UNSTRETCHED}
     pq.write_table(
         make_vectors_table([9], ["stray"], [1], [[1, 1, 1]], gauge), tmp_path / "vectors" / "part-99999.parquet"
     )
@@ -101,7 +128,11 @@ def test_an_unknown_file_system_is_an_input_error():
         read_artifact("nonsense://bucket/run", "vectors")
 
 
-@pytest.mark.parametrize("gauge", [None, {}, {"signs": [1]}], ids=["no metadata", "no gauge", "signs alone"])
+@pytest.mark.parametrize(
+    "gauge",
+    [None, {}, {"signs": [1]}, {"signs": [1], "eigenvalues": [1.0], "exponent": 0.5, "shift": 0.0}],
+    ids=["no metadata", "no gauge", "signs alone", "an earlier version's"],
+)
 def test_vectors_without_their_gauge_are_refused(tmp_path, write_artifact, make_vectors_table, gauge):
     write_artifact(tmp_path, "vectors", [make_vectors_table([0], ["a"], [1], [[1.0]], gauge)])
     with pytest.raises(RunError, match="carry no signs"):
@@ -122,7 +153,10 @@ def test_questions_need_neither_spark_nor_java(module):
         "pmi_spark.cooccurrence.pair_block",
         "pmi_spark.association.measures",
         "pmi_spark.factorization.row_blocks",
+        "pmi_spark.factorization.loss",
+        "pmi_spark.factorization.cell_passes",
         "pmi_spark.factorization.solver",
+        "pmi_spark.factorization.earlier",
         "pmi_spark.factorization.canonical",
         "pmi_spark.corpus.tokenizers",
     ],

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from chispa import assert_approx_df_equality
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyspark.errors import PythonException
 from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark.association.pmi import compute_pmi, parse_measures
@@ -19,7 +19,7 @@ from pmi_spark.config import PairsConfig
 from pmi_spark.cooccurrence.counting import Words, make_plan
 from pmi_spark.cooccurrence.pairs import count_pairs
 from pmi_spark.errors import ConfigurationError
-from pmi_spark.parquet_files import MAGIC
+from pmi_spark.parquet_files import MAGIC, ParquetEncoder, arrow_schema
 from pmi_spark.schemas import PAIRS, PMI
 
 Cells = dict[tuple[int, int], int]
@@ -27,8 +27,25 @@ CELLS: Cells = {(0, 1): 12, (0, 2): 6, (1, 2): 1, (1, 3): 9}
 DENOMINATOR = 3
 
 
-def pairs_frame(spark: SparkSession, cells: Cells) -> DataFrame:
-    return spark.createDataFrame([(*pair, units) for pair, units in cells.items()], PAIRS)
+def pairs_frame(spark: SparkSession, cells: Cells, files: int = 2) -> DataFrame:
+    """Cells -> files of ``pairs`` (path, content), each with two row groups."""
+    rows = [(*pair, units) for pair, units in cells.items()]
+    schema = arrow_schema(PAIRS)
+    shards = []
+    for number in range(files):
+        encoder = ParquetEncoder(schema)
+        for part in (rows[number::files][::2], rows[number::files][1::2]):
+            encoder.add(pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in part], schema))
+        shards.append((f"pairs-{number}", encoder.finish().to_pybytes() + MAGIC.encode()))
+    return spark.createDataFrame(spark.sparkContext.parallelize(shards, files), "path string, content binary")
+
+
+def pmi_table(files: DataFrame) -> pa.Table:
+    return pa.concat_tables(pq.read_table(pa.BufferReader(row["file"] + MAGIC.encode())) for row in files.collect())
+
+
+def pmi_rows(files: DataFrame) -> dict[tuple[int, int], dict]:
+    return {(row["word_id"], row["context_id"]): row for row in pmi_table(files).to_pylist()}
 
 
 def marginals_of(cells: Cells, size: int) -> list[float]:
@@ -46,14 +63,6 @@ def plain_pmi(cells: Cells, marginals: list[float], total: float, smoothing: flo
     return {(i, j): log(units / DENOMINATOR / total) - log_p(i) - log_p(j) for (i, j), units in cells.items()}
 
 
-def expected_frame(spark: SparkSession, cells: Cells, values: dict) -> DataFrame:
-    return spark.createDataFrame([(*pair, cells[pair] / DENOMINATOR, value) for pair, value in values.items()], PMI)
-
-
-def assert_close(found: DataFrame, expected: DataFrame) -> None:
-    assert_approx_df_equality(found, expected, 1e-5, ignore_nullable=True, ignore_row_order=True)
-
-
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(
     units=st.lists(st.integers(1, 10**6), min_size=len(CELLS), max_size=len(CELLS)),
@@ -63,14 +72,34 @@ def test_it_equals_the_formula(spark: SparkSession, units: list[int], smoothing:
     cells = dict(zip(CELLS, units, strict=True))
     marginals = marginals_of(cells, 4)
     found = compute_pmi(spark, pairs_frame(spark, cells), np.array(marginals), DENOMINATOR, smoothing)
-    values = {(row["word_id"], row["context_id"]): row["pmi"] for row in found.collect()}
+    rows = pmi_rows(found)
+    assert {pair: row["pair_count"] for pair, row in rows.items()} == pytest.approx(
+        {pair: count / DENOMINATOR for pair, count in cells.items()}
+    )
+    values = {pair: row["pmi"] for pair, row in rows.items()}
     assert values == pytest.approx(plain_pmi(cells, marginals, sum(marginals), smoothing), abs=1e-5)
 
 
 def test_words_that_met_nobody_change_nothing(spark: SparkSession) -> None:
     pairs, marginals = pairs_frame(spark, CELLS), marginals_of(CELLS, 4)
     alone = compute_pmi(spark, pairs, np.array([*marginals, 0.0, 0.0]), DENOMINATOR, 0.75)
-    assert_close(alone, compute_pmi(spark, pairs, np.array(marginals), DENOMINATOR, 0.75))
+    assert pmi_rows(alone) == pmi_rows(compute_pmi(spark, pairs, np.array(marginals), DENOMINATOR, 0.75))
+
+
+def test_a_file_of_pairs_becomes_a_file_of_pmi(spark: SparkSession) -> None:
+    marginals = np.array(marginals_of(CELLS, 4))
+    files = compute_pmi(spark, pairs_frame(spark, CELLS, files=3), marginals, DENOMINATOR, 1.0).collect()
+    assert len(files) == 3
+    assert [pq.read_metadata(pa.BufferReader(row["file"] + MAGIC.encode())).num_rows for row in files] == [2, 1, 1]
+
+
+def test_a_file_of_fewer_rows_than_the_manifest_says_is_named(spark: SparkSession) -> None:
+    marginals = np.array(marginals_of(CELLS, 4))
+    files = compute_pmi(
+        spark, pairs_frame(spark, CELLS), marginals, DENOMINATOR, 1.0, row_counts={"pairs-0": 2, "pairs-1": 3}
+    )
+    with pytest.raises(PythonException, match="cannot read pairs-1: it has 2 rows, not 3"):
+        files.collect()
 
 
 def test_unigram_marginals_take_word_counts_for_probabilities(spark: SparkSession) -> None:
@@ -78,7 +107,8 @@ def test_unigram_marginals_take_word_counts_for_probabilities(spark: SparkSessio
     found = compute_pmi(
         spark, pairs_frame(spark, CELLS), np.array(word_counts), DENOMINATOR, 1.0, window_total=window_total
     )
-    assert_close(found, expected_frame(spark, CELLS, plain_pmi(CELLS, word_counts, window_total)))
+    values = {pair: row["pmi"] for pair, row in pmi_rows(found).items()}
+    assert values == pytest.approx(plain_pmi(CELLS, word_counts, window_total), abs=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +117,10 @@ def measured(spark: SparkSession) -> dict:
     marginals = np.array(marginals_of(CELLS, 4))
     further = parse_measures("log_likelihood,npmi")
     found = compute_pmi(spark, pairs_frame(spark, CELLS), marginals, DENOMINATOR, 1.0, further=further)
-    assert found.columns == [*PMI.fieldNames(), "npmi", "log_likelihood"]
-    assert [kind for _, kind in found.dtypes[-2:]] == ["double", "double"]
-    return {(row["word_id"], row["context_id"]): row for row in found.collect()}
+    schema = pmi_table(found).schema
+    assert schema.names == [*PMI.fieldNames(), "npmi", "log_likelihood"]
+    assert schema.types == [pa.int32(), pa.int32(), pa.float64(), pa.float32(), pa.float64(), pa.float64()]
+    return pmi_rows(found)
 
 
 class TestFurtherMeasures:
@@ -125,10 +156,9 @@ def test_independent_words_have_pmi_near_zero(spark: SparkSession, token_files_r
     plan = make_plan(word_counts, PairsConfig(window=5, weighting="flat", files=4))
     token_files, paths = token_files_rdd(texts.tolist())
     counts = count_pairs(spark, token_files, paths, Words(pa.array(words), None), plan, 0)
-    files = [pa.BufferReader(row["file"] + MAGIC.encode()) for row in counts.pairs.collect()]
-    pairs = spark.createDataFrame(pa.concat_tables(map(pq.read_table, files)))
-    rows = compute_pmi(spark, pairs, counts.marginals.astype(float), 1, 1.0).collect()
-    values = np.array([row["pmi"] for row in rows])
+    shards = [(str(number), row["file"] + MAGIC.encode()) for number, row in enumerate(counts.pairs.collect())]
+    pairs = spark.createDataFrame(shards, "path string, content binary")
+    values = np.asarray(pmi_table(compute_pmi(spark, pairs, counts.marginals.astype(float), 1, 1.0))["pmi"])
     assert len(values) == 25 * 24 / 2
     # Words do not pair with themselves, which lifts the others by about the chance of a repeat, 1 / 25.
     assert abs(values.mean()) < 0.06

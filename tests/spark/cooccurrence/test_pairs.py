@@ -25,7 +25,7 @@ from pyspark.sql import SparkSession
 
 from pmi_spark.cooccurrence.counting import CountingPlan, Words
 from pmi_spark.cooccurrence.pair_block import BlockLayout
-from pmi_spark.cooccurrence.pairs import PAIR_FILES, PairCounts, count_pairs
+from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
 from pmi_spark.cooccurrence.windows import (
     GAP,
     Weighting,
@@ -37,7 +37,7 @@ from pmi_spark.cooccurrence.windows import (
 )
 from pmi_spark.errors import RunError
 from pmi_spark.java import java_problem
-from pmi_spark.parquet_files import MAGIC, arrow_schema
+from pmi_spark.parquet_files import ENCODED_FILES, MAGIC, arrow_schema
 from pmi_spark.schemas import PAIRS
 
 Documents = Sequence[Sequence[str]]
@@ -236,7 +236,7 @@ class TestLaws:
         assert counts.skipped == ()
 
     def test_files_are_of_the_declared_columns(self, counts: PairCounts) -> None:
-        assert [f"{entry.name} {entry.dataType.simpleString()}" for entry in counts.pairs.schema] == [PAIR_FILES]
+        assert [f"{entry.name} {entry.dataType.simpleString()}" for entry in counts.pairs.schema] == [ENCODED_FILES]
         assert [table.schema for table in tables_of(counts)] == [arrow_schema(PAIRS)] * 4
 
     def test_a_file_holds_its_share_of_the_words_block_by_block_sorted(self, counts: PairCounts) -> None:

@@ -1,205 +1,188 @@
-"""PMI -> vectors: what the sweeps find, and that nothing but the table and the seed decides it."""
+"""PMI -> factors: what the sweeps find, against the same algebra written out densely."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
-from pmi_spark.artifacts import Manifest
-from pmi_spark.factorization.als import CellSettings, build_row_blocks, factorize, initial_factors, vectors_frame
-from pmi_spark.factorization.canonical import Canonical, canonical_form
-from pmi_spark.factorization.solver import LossSettings, solve_row_plain
-from pmi_spark.schemas import PMI, VECTORS
-from pmi_spark.vectors.store import load_vectors
+from pmi_spark.factorization.als import SweepSettings, fold_in, initial_factors
+from pmi_spark.factorization.canonical import canonical_form
+from pmi_spark.factorization.loss import LossSettings
+from pmi_spark.factorization.row_blocks import held_out
+from pmi_spark.factorization.solver import solve_row_plain
+from pmi_spark.factorization.table import CellSettings
 
-EVERY_CELL = CellSettings(
-    positive_only=False, shift=0.0, count_ceiling=10.0, weight_exponent=0.75, truncate_weights=True
+DRAWN = LossSettings(background=0.2, target=-0.5, regularization=0.3)
+EXACT = SweepSettings(
+    warm_sweeps=0, warm_words=0, sweeps=1, solver="cholesky", solver_steps=1, stop_below=0.0, worker_bytes=1 << 30
 )
-LOSS = LossSettings(background=0.1, target=0.0, regularization=0.1)
 
 
-class Table(NamedTuple):
-    """Pairs i < j with their counts and PMI."""
-
-    size: int
-    rows: np.ndarray
-    columns: np.ndarray
-    counts: np.ndarray
-    values: np.ndarray
-
-    def frame(self, spark: SparkSession, partitions: int = 2) -> DataFrame:
-        columns = [
-            pa.array(self.rows, pa.int32()),
-            pa.array(self.columns, pa.int32()),
-            pa.array(self.counts, pa.float64()),
-            pa.array(self.values, pa.float32()),
-        ]
-        return spark.createDataFrame(pa.table(columns, names=PMI.fieldNames())).repartition(partitions)
-
-    def cells(self, settings: CellSettings = EVERY_CELL) -> dict[tuple[int, int], tuple[float, float]]:
-        """Both triangles: (row, column) -> (value less the shift, weight), written out a pair at a time."""
-        cells = {}
-        for i, j, count, value in zip(*self[1:], strict=True):
-            weight = (count / settings.count_ceiling) ** settings.weight_exponent
-            weight = min(1.0, weight) if settings.truncate_weights else weight
-            if not settings.positive_only or value > settings.shift:
-                cells[i, j] = cells[j, i] = (value - settings.shift, weight)
-        return cells
+def solve_side(values: np.ndarray, weights: np.ndarray, other: np.ndarray, loss: LossSettings) -> np.ndarray:
+    """Every row of one side, exactly, in float64."""
+    rows = []
+    for value, weight in zip(values, weights, strict=True):
+        seen = np.flatnonzero(weight)
+        rows.append(solve_row_plain(other, seen, value[seen], weight[seen], loss))
+    return np.array(rows)
 
 
-def sparse_table(size: int = 37, share: float = 0.3, seed: int = 5) -> Table:
-    generator = np.random.default_rng(seed)
+def estimates(state: object) -> np.ndarray:
+    return state.left.astype(float) @ state.right.T
+
+
+def test_a_planted_table_of_low_rank_is_found(swept: Callable, make_pairs: Callable) -> None:
+    eigenvalues, size = np.array([60.0, -40.0, 25.0]), 60
+    basis, _ = np.linalg.qr(np.random.default_rng(6).standard_normal((size, 3)))
+    planted = (basis * eigenvalues) @ basis.T
     rows, columns = np.triu_indices(size, k=1)
-    held = generator.random(len(rows)) < share
-    # The last word met nobody: its row is empty.
-    held &= columns < size - 1
-    counts = generator.integers(1, 40, held.sum()).astype(float)
-    values = generator.normal(0.5, 1.5, held.sum()).astype(np.float32)
-    return Table(size, rows[held], columns[held], counts, values)
+    pairs = make_pairs(size, rows, columns, np.full(len(rows), 1e3), planted[rows, columns].astype(np.float32))
+    faint = LossSettings(background=1e-5, target=0.0, regularization=1e-4)
+    state = swept(pairs, 3, faint, warm_sweeps=2, sweeps=12, solver_steps=8)
+    canonical = canonical_form(state.left, state.right)
+    estimated = (canonical.basis * canonical.eigenvalues) @ canonical.basis.T
+    np.testing.assert_allclose(canonical.eigenvalues, eigenvalues, rtol=0.01)
+    np.testing.assert_allclose(estimated, planted, atol=0.02 * np.abs(planted).max())
 
 
-def planted_table(eigenvalues: np.ndarray, size: int = 60, seed: int = 6) -> tuple[Table, np.ndarray]:
-    """Every pair of a table of known rank, met so often that its weight is 1; and the whole symmetric matrix."""
-    generator = np.random.default_rng(seed)
-    basis, _ = np.linalg.qr(generator.standard_normal((size, len(eigenvalues))))
-    matrix = (basis * eigenvalues) @ basis.T
-    rows, columns = np.triu_indices(size, k=1)
-    values = matrix[rows, columns].astype(np.float32)
-    return Table(size, rows, columns, np.full(len(rows), 1e3), values), matrix
+@pytest.mark.parametrize(("solver", "steps"), [("cholesky", 1), ("cg", 60)])
+def test_the_rows_solved_last_satisfy_their_normal_equations(
+    swept: Callable, scattered: Callable, solver: str, steps: int
+) -> None:
+    pairs = scattered()
+    state = swept(pairs, 6, DRAWN, sweeps=1, solver=solver, solver_steps=steps)
+    expected = solve_side(*pairs.dense(), state.left.astype(float), DRAWN)
+    np.testing.assert_allclose(state.right, expected, rtol=1e-3, atol=1e-3)
 
 
-@pytest.fixture(scope="session")
-def solved(spark: SparkSession) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """``solved(table, dimensions, ...)``: both sides' factors."""
+@pytest.mark.parametrize(
+    ("loss", "changes", "share"),
+    [
+        (LossSettings(0.1, 0.0, 0.1), {}, 0.6),
+        (LossSettings(0.5, -1.0, 0.3), {"shift": -1.0, "weight_exponent": 0.0}, 0.6),
+        (LossSettings(2.0, 0.7, 0.0), {"positive_only": True, "shift": 0.3}, 0.6),
+        (LossSettings(0.0, 0.0, 0.2), {"truncate_weights": False}, 0.6),
+        (LossSettings(0.0, 0.0, 0.0), {"count_ceiling": 100.0}, 1.0),
+    ],
+    ids=["weighted", "shifted and drawn", "positive", "no background", "nothing but the cells"],
+)
+def test_sweeps_are_those_of_dense_alternating_least_squares(
+    swept: Callable, scattered: Callable, every_cell: CellSettings, loss: LossSettings, changes: dict, share: float
+) -> None:
+    pairs, cells = scattered(size=13, share=share), dataclasses.replace(every_cell, **changes)
+    if not (loss.background or loss.regularization):
+        # The last word met nobody, and nothing else would say where its factor lies.
+        pairs = pairs._replace(size=12)
+    state = swept(pairs, 3, loss, cells, warm_sweeps=0, sweeps=4, solver="cholesky")
+    values, weights = pairs.dense(cells)
+    right = initial_factors(pairs.size, 3, 1).astype(float)
+    for _ in range(4):
+        left = solve_side(values, weights, right, loss)
+        right = solve_side(values.T, weights.T, left, loss)
+    np.testing.assert_allclose(estimates(state), left @ right.T, atol=1e-3)
+    assert np.abs(left @ right.T).max() > 0.5
 
-    def solve(
-        table: Table, dimensions: int, *, seed: int = 1, blocks: int = 2, loss: LossSettings = LOSS, **sweeps: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        asked = {"warm_sweeps": 1, "sweeps": 1, "solver_steps": 3} | sweeps
-        row_blocks = build_row_blocks(table.frame(spark), table.size, blocks, EVERY_CELL)
-        try:
-            return factorize(spark, row_blocks, initial_factors(table.size, dimensions, seed), loss, **asked)
-        finally:
-            row_blocks.unpersist()
 
-    return solve
+@pytest.mark.parametrize(
+    ("loss", "changes"),
+    [
+        (LossSettings(0.1, 0.0, 0.1), {}),
+        (DRAWN, {"shift": -1.0}),
+        (DRAWN, {"positive_only": True, "truncate_weights": False}),
+        (LossSettings(0.0, 0.0, 0.5), {}),
+    ],
+    ids=["background", "target", "positive", "no background"],
+)
+def test_every_weighted_sweep_lowers_the_loss_it_reports(
+    swept: Callable,
+    scattered: Callable,
+    every_cell: CellSettings,
+    loss_by_hand: Callable,
+    loss: LossSettings,
+    changes: dict,
+) -> None:
+    pairs, cells = scattered(), dataclasses.replace(every_cell, **changes)
+    state = swept(pairs, 5, loss, cells, sweeps=3, solver_steps=10)
+    told = [(report.phase, report.sweep) for report in state.reports]
+    assert told == [("warm", 1), ("weighted", 1), ("weighted", 2), ("weighted", 3)]
+    losses = [report.loss for report in state.reports]
+    assert np.isnan(losses[0])
+    assert all(after < before for before, after in pairwise(losses[1:]))
+    assert losses[-1] == pytest.approx(loss_by_hand(pairs, state.left, state.right, loss, cells), rel=1e-4)
+    assert all(report.seconds > 0 for report in state.reports)
 
 
-class TestRowBlocks:
-    SETTINGS = (
-        EVERY_CELL,
-        dataclasses.replace(EVERY_CELL, positive_only=True, shift=0.5, truncate_weights=False),
-    )
+def test_the_held_out_error_is_the_root_mean_square_over_cells_kept_from_the_fit(
+    swept: Callable, scattered: Callable, every_cell: CellSettings, loss_by_hand: Callable
+) -> None:
+    pairs, cells = scattered(), dataclasses.replace(every_cell, held_out=0.25, shift=-1.0)
+    state = swept(pairs, 4, cells=cells, blocks=3)
+    kept = held_out(pairs.rows.astype(np.int32), pairs.columns.astype(np.int32), 0.25)
+    held, fitted = (pairs._replace(**_columns(pairs, mask)) for mask in (kept, ~kept))
+    values, weights = held.dense(cells)
+    errors = (estimates(state) - values)[weights > 0]
+    assert state.reports[-1].held_out_error == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
+    loss = LossSettings(0.1, 0.0, 0.1)
+    by_hand = loss_by_hand(fitted, state.left, state.right, loss, cells)
+    assert state.reports[-1].loss == pytest.approx(by_hand, rel=1e-4)
 
-    @pytest.mark.parametrize("settings", SETTINGS, ids=["observed", "positive"])
-    @pytest.mark.parametrize("blocks", [1, 4])
-    def test_they_hold_both_triangles_of_every_pair(
-        self, spark: SparkSession, blocks: int, settings: CellSettings
+
+def _columns(pairs: object, mask: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: getattr(pairs, name)[mask] for name in ("rows", "columns", "counts", "values")}
+
+
+def test_where_nothing_is_held_out_no_error_is_told(swept: Callable, scattered: Callable) -> None:
+    assert all(np.isnan(report.held_out_error) for report in swept(scattered(), 3).reports)
+
+
+class TestWarmWords:
+    def test_words_beyond_them_are_left_alone_by_the_warm_sweeps(self, swept: Callable, scattered: Callable) -> None:
+        pairs = scattered()
+        state = swept(pairs, 4, sweeps=0, warm_sweeps=2, warm_words=15, blocks=3)
+        assert np.all(state.left[:15].any(axis=1))
+        assert not state.left[15:].any()
+        np.testing.assert_array_equal(state.right[15:], initial_factors(pairs.size, 4, 1)[15:])
+
+    def test_they_are_swept_as_if_they_were_all_there_is(
+        self, swept: Callable, scattered: Callable, make_pairs: Callable
     ) -> None:
-        table = sparse_table()
-        found = {}
-        for block in build_row_blocks(table.frame(spark), table.size, blocks, settings).collect():
-            assert block.row_count == len(range(block.block, table.size, blocks))
-            for local, (start, stop) in enumerate(zip(block.starts[:-1], block.starts[1:], strict=True)):
-                columns = block.columns[start:stop]
-                assert np.all(np.diff(columns) > 0)
-                row = block.block + local * blocks
-                for place in range(start, stop):
-                    found[row, int(block.columns[place])] = (block.values[place], block.weights[place])
-        expected = table.cells(settings)
-        assert found.keys() == expected.keys()
-        np.testing.assert_allclose(list(found.values()), [expected[cell] for cell in found], rtol=1e-5, atol=1e-6)
+        pairs = scattered()
+        among = pairs.columns < 15
+        head = make_pairs(15, **_columns(pairs, among))
+        whole, alone = (swept(table, 4, sweeps=0, warm_sweeps=2, warm_words=15) for table in (pairs, head))
+        np.testing.assert_allclose(estimates(whole)[:15, :15], estimates(alone), atol=1e-4)
 
-    def test_blocks_beyond_the_words_are_there_and_empty(self, spark: SparkSession) -> None:
-        table = Table(2, np.array([0]), np.array([1]), np.array([5.0]), np.array([1.0]))
-        found = build_row_blocks(table.frame(spark), 2, 5, EVERY_CELL).collect()
-        assert [(block.block, block.row_count, len(block.columns)) for block in found] == [
-            (0, 1, 1),
-            (1, 1, 1),
-            (2, 0, 0),
-            (3, 0, 0),
-            (4, 0, 0),
-        ]
-
-
-class TestFactorization:
-    def test_a_planted_table_of_low_rank_is_found(self, solved: Callable) -> None:
-        eigenvalues = np.array([60.0, -40.0, 25.0])
-        table, matrix = planted_table(eigenvalues)
-        faint = LossSettings(background=1e-5, target=0.0, regularization=1e-4)
-        canonical = canonical_form(*solved(table, 3, loss=faint, warm_sweeps=2, sweeps=12, solver_steps=8))
-        estimated = (canonical.basis * canonical.eigenvalues) @ canonical.basis.T
-        np.testing.assert_allclose(canonical.eigenvalues, eigenvalues, rtol=0.01)
-        np.testing.assert_allclose(estimated, matrix, atol=0.02 * np.abs(matrix).max())
-
-    def test_rows_satisfy_their_normal_equations(self, solved: Callable) -> None:
-        table = sparse_table()
-        loss = LossSettings(background=0.2, target=-0.5, regularization=0.3)
-        left, right = solved(table, 6, loss=loss, sweeps=1, solver_steps=60)
-        cells = table.cells()
-        for row in range(table.size):
-            columns = np.array([j for i, j in cells if i == row], dtype=np.int32)
-            values = np.array([cells[row, j][0] for j in columns])
-            weights = np.array([cells[row, j][1] for j in columns])
-            expected = solve_row_plain(left.astype(float), columns, values, weights, loss)
-            np.testing.assert_allclose(right[row], expected, rtol=2e-3, atol=2e-3)
-
-    def test_every_weighted_sweep_lowers_the_loss_it_reports(self, spark: SparkSession) -> None:
-        table, told = sparse_table(), []
-        blocks = build_row_blocks(table.frame(spark), table.size, 2, EVERY_CELL)
-        start = initial_factors(table.size, 5, 1)
-        left, right = factorize(spark, blocks, start, LOSS, 1, 3, 10, lambda *report: told.append(report))
-        assert [(phase, sweep) for phase, sweep, _ in told] == [("warm", 1), *(("weighted", k) for k in range(1, 4))]
-        losses = [loss for phase, _, loss in told if phase == "weighted"]
-        assert all(after < before for before, after in pairwise(losses))
-        estimated = left.astype(float) @ right.T
-        by_hand = sum(weight * (estimated[cell] - value) ** 2 for cell, (value, weight) in table.cells().items())
-        by_hand += LOSS.background * np.sum(estimated**2) + LOSS.regularization * np.sum(left**2 + right**2)
-        assert losses[-1] == pytest.approx(by_hand, rel=1e-4)
-
-    def test_the_same_seed_gives_the_same_vectors_another_seed_others(self, solved: Callable) -> None:
-        table = sparse_table()
-        vectors = [canonical_form(*solved(table, 5, seed=seed)).vectors(0.5) for seed in (1, 1, 2)]
-        assert vectors[0].tobytes() == vectors[1].tobytes()
-        assert not np.allclose(vectors[0], vectors[2], atol=1e-3)
-
-    def test_vectors_do_not_depend_on_the_number_of_blocks(self, solved: Callable) -> None:
-        table = sparse_table()
-        estimates = [np.matmul(left, right.T) for left, right in (solved(table, 5, blocks=k) for k in (1, 2, 7))]
-        np.testing.assert_allclose(estimates[1], estimates[0], atol=1e-4)
-        np.testing.assert_allclose(estimates[2], estimates[0], atol=1e-4)
-
-
-class TestVectorsArtifact:
-    def test_signs_eigenvalues_exponent_and_shift_survive_parquet(
-        self, spark: SparkSession, artifacts: Callable, tmp_path: Path
+    def test_the_weighted_sweeps_reach_every_word(
+        self, swept: Callable, scattered: Callable, loss_by_hand: Callable
     ) -> None:
-        _, matrix = planted_table(np.array([9.0, -4.0, 2.0]), size=20)
-        eigenvalues, basis = np.linalg.eigh(matrix)
-        leading = np.argsort(-np.abs(eigenvalues))[:3]
-        canonical = Canonical(basis[:, leading].astype(np.float32), eigenvalues[leading])
-        words = pa.array([f"w{number}" for number in range(20)])
-        frame = vectors_frame(spark, canonical, 0.25, -1.5, words, pa.array(range(100, 80, -1)))
-        store = artifacts(tmp_path / "out")
-        files = store.write_files("vectors", frame, VECTORS)
-        store.commit(Manifest("vectors", "print", 20, files, {}, {}))
+        pairs, loss = scattered(), LossSettings(0.1, 0.0, 0.1)
+        state = swept(pairs, 4, loss, warm_words=15, sweeps=8, solver_steps=4)
+        met = np.isin(np.arange(pairs.size), np.concatenate([pairs.rows, pairs.columns]))
+        assert np.all(np.linalg.norm(state.left[met], axis=1) > 0.1)
+        assert np.all(np.linalg.norm(state.right[met], axis=1) > 0.1)
+        everywhere = swept(pairs, 4, loss, warm_words=0, sweeps=8, solver_steps=4)
+        losses = [loss_by_hand(pairs, found.left, found.right, loss) for found in (state, everywhere)]
+        assert losses[0] == pytest.approx(losses[1], rel=0.1)
 
-        on_spark = store.read("vectors", VECTORS).schema["vector"].metadata
-        assert on_spark["signs"] == [1, -1, 1]
-        vectors = load_vectors(str(tmp_path / "out"))
-        assert vectors.words == words.to_pylist()
-        assert vectors.word_counts.tolist() == list(range(100, 80, -1))
-        assert (vectors.exponent, vectors.shift) == (0.25, -1.5)
-        assert json.dumps(vectors.eigenvalues.tolist()) == json.dumps(canonical.eigenvalues.tolist())
-        np.testing.assert_array_equal(vectors.matrix, canonical.vectors(0.25))
-        estimated = vectors.shift + (vectors.matrix * vectors.pmi_scale) @ vectors.matrix.T
-        np.testing.assert_allclose(estimated, matrix - 1.5, atol=1e-4)
+
+class TestFoldIn:
+    NEW = np.array([4, 9, 30], dtype=np.int32)
+
+    @pytest.mark.parametrize("loss", [LossSettings(0.1, 0.0, 0.1), LossSettings(0.0, 0.0, 0.3)])
+    def test_rows_of_the_table_are_solved_exactly_and_the_others_are_0(
+        self, build: Callable, scattered: Callable, every_cell: CellSettings, loss: LossSettings
+    ) -> None:
+        pairs, cells = scattered(), dataclasses.replace(every_cell, only_rows=self.NEW)
+        right = initial_factors(pairs.size, 4, seed=3)
+        right[self.NEW] = 0
+        before = right.copy()
+        left = fold_in(build(pairs, cells, blocks=3), right, loss, dataclasses.replace(EXACT, solver="cg"))
+        expected = np.zeros_like(left)
+        expected[self.NEW] = solve_side(*pairs.dense(), right.astype(float), loss)[self.NEW]
+        np.testing.assert_allclose(left, expected, rtol=1e-3, atol=1e-4)
+        np.testing.assert_array_equal(right, before)
+        assert np.all(left[self.NEW].any(axis=1))

@@ -1,0 +1,66 @@
+"""Where the factorization's state waits for a run that was cut short: both sides' factors after each sweep."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from pmi_spark.factorization.als import State, SweepReport
+from pmi_spark.storage import Storage
+
+FOLDER = "_sweeps"
+_SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class SweepStates:
+    """The saved state of one vectors stage, in a folder of its artifact; ``identity`` is the stage's fingerprint."""
+
+    storage: Storage
+    folder: str
+    identity: str
+
+    def save(self, state: State) -> None:
+        """Write both sides, then the note that names them; the state before is whole until then. 8 n d bytes."""
+        number = len(state.reports)
+        names = {side: f"{side}-{number:04d}.npy" for side in _SIDES}
+        with TemporaryDirectory(prefix="pmi_spark-") as folder:
+            for side, name in names.items():
+                local = Path(folder, name)
+                np.save(local, getattr(state, side))
+                self.storage.upload(local, f"{self.folder}/{name}")
+                local.unlink()
+        note = {"identity": self.identity, "files": names, "reports": [list(report) for report in state.reports]}
+        self.storage.write_text(self._note, json.dumps(note) + "\n")
+        for entry in self.storage.children(self.folder):
+            if entry.name.endswith(".npy") and entry.name not in names.values():
+                self.storage.delete(entry.path)
+
+    def load(self) -> State | None:
+        """The last state saved under this identity, or None."""
+        if not self.storage.exists(self._note):
+            return None
+        try:
+            note = json.loads(self.storage.read_text(self._note))
+            if note["identity"] != self.identity:
+                return None
+            left, right = (self._read(note["files"][side]) for side in _SIDES)
+            return State(left, right, [SweepReport(*report) for report in note["reports"]])
+        except (ValueError, KeyError, TypeError):
+            # Not a state of this version: the sweeps start from the beginning.
+            return None
+
+    @property
+    def _note(self) -> str:
+        return f"{self.folder}/state.json"
+
+    def _read(self, name: str) -> npt.NDArray[np.float32]:
+        with TemporaryDirectory(prefix="pmi_spark-") as folder:
+            local = Path(folder, name)
+            self.storage.download(f"{self.folder}/{name}", local)
+            return np.asarray(np.load(local))

@@ -1,0 +1,218 @@
+"""One run of the vectors stage: PMI -> factors, sweep by sweep, -> vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from pmi_spark import schemas
+from pmi_spark.artifacts import Artifacts
+from pmi_spark.config import VectorsConfig
+from pmi_spark.errors import ConfigurationError, RunError
+from pmi_spark.factorization.als import State, SweepReport, SweepSettings, fold_in, initial_factors, sweep
+from pmi_spark.factorization.canonical import canonical_form
+from pmi_spark.factorization.earlier import Gauged, Match, align, fill_in, match_words, start_from
+from pmi_spark.factorization.lengths import LengthScale, fit_lengths, typical_count
+from pmi_spark.factorization.loss import LossSettings
+from pmi_spark.factorization.mllib import mllib_factors
+from pmi_spark.factorization.row_blocks import Ids
+from pmi_spark.factorization.table import CellSettings, Table, build_table, default_blocks
+from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
+from pmi_spark.stage import Built, Reporter
+from pmi_spark.sweep_states import FOLDER, SweepStates
+from pmi_spark.vectors.store import gauge_of, rotation_of
+
+Floats = npt.NDArray[np.float32]
+ROTATION = "_rotation"
+
+
+class VectorsStage:
+    """PMI -> word vectors, for one output directory and configuration; ``identity`` is the stage's fingerprint."""
+
+    def __init__(
+        self, spark: SparkSession, artifacts: Artifacts, settings: VectorsConfig, reporter: Reporter, identity: str
+    ) -> None:
+        self._spark = spark
+        self._artifacts = artifacts
+        self._settings = settings
+        self._reporter = reporter
+        self._states = SweepStates(artifacts.storage, f"{artifacts.folder('vectors')}/{FOLDER}", identity)
+
+    def build(self, vocabulary: pa.Table) -> Built:
+        """The artifact's files; RunError when there are fewer words than dimensions, or the sweeps fail."""
+        words = vocabulary["word"].to_pylist()
+        if self._settings.dimensions > len(words):
+            raise RunError(
+                f"the vocabulary has {len(words)} words, fewer than vectors.dimensions = {self._settings.dimensions}",
+                cure=f"set vectors.dimensions to at most {len(words)}, or lower vocabulary.minimum_count",
+            )
+        facts: dict[str, Any] = {"dimensions": self._settings.dimensions}
+        earlier = self._earlier()
+        if earlier is None:
+            vectors = self._trained(vocabulary, self._random_start(len(words)), facts)
+        else:
+            match = match_words(words, earlier.words)
+            facts["words_kept"] = len(match.here)
+            if self._settings.freeze:
+                vectors = self._folded_in(earlier, match, vocabulary)
+            else:
+                left, right = start_from(earlier, match, len(words))
+                vectors = align(self._trained(vocabulary, right, facts, left), earlier, match)
+        files = self._artifacts.write_tables("vectors", vector_slices(vectors))
+        side = [] if vectors.rotation is None else [rotation_table(vectors.rotation)]
+        return Built(files, facts, self._artifacts.write_tables("vectors", side, ROTATION), scratch=(FOLDER,))
+
+    def _random_start(self, word_count: int) -> Floats:
+        settings = self._settings
+        head = settings.warm_words if settings.warm_sweeps else 0
+        return initial_factors(word_count, settings.dimensions, settings.seed, head)
+
+    def _earlier(self) -> Gauged | None:
+        """The vectors that ``vectors.init`` names."""
+        if not self._settings.init:
+            return None
+        place = Artifacts(self._spark, self._artifacts.storage, self._artifacts.storage.resolve(self._settings.init))
+        table = place.read_table("vectors", schemas.VECTORS).sort_by("word_id").combine_chunks()
+        turned = place.require("vectors").side_files
+        rotation = rotation_of(place.read_table("vectors", schemas.ROTATION, side=True)) if turned else None
+        gauge = gauge_of(table.schema)
+        matrix = np.asarray(table["vector"].combine_chunks().flatten()).reshape(len(table), -1)
+        if matrix.shape[1] != self._settings.dimensions:
+            raise ConfigurationError(
+                f"vectors.init has {matrix.shape[1]} dimensions, vectors.dimensions is {self._settings.dimensions}",
+                cure=f"set vectors.dimensions to {matrix.shape[1]}",
+            )
+        lengths = LengthScale(gauge.frequency_exponent, gauge.frequency_reference)
+        return Gauged(
+            words=table["word"].to_pylist(),
+            word_counts=np.asarray(table["word_count"]),
+            matrix=matrix,
+            eigenvalues=gauge.eigenvalues,
+            exponent=gauge.exponent,
+            shift=gauge.shift,
+            lengths=lengths,
+            rotation=rotation,
+            regularization=gauge.regularization,
+        )
+
+    def _trained(
+        self, vocabulary: pa.Table, right: Floats, facts: dict[str, Any], left: Floats | None = None
+    ) -> Gauged:
+        """All words' vectors, in canonical form; from ``left`` and ``right``, without a warm start, where given."""
+        settings = self._settings
+        words = vocabulary["word"].to_pylist()
+        if settings.solver == "mllib":
+            factors = mllib_factors(
+                self._artifacts.read("pmi", schemas.PMI),
+                len(words),
+                settings.dimensions,
+                settings.sweeps,
+                settings.regularization,
+                settings.seed,
+                settings.shift,
+            )
+        else:
+            state = self._states.load()
+            if state is not None:
+                self._reporter.note("vectors", f"going on after {len(state.reports)} sweeps that were saved")
+            state = state or State(np.zeros_like(right) if left is None else left, right)
+            factors = self._swept(words, state, facts, warm_sweeps=0 if left is not None else settings.warm_sweeps)
+        canonical = canonical_form(*factors)
+        word_counts = np.asarray(vocabulary["word_count"])
+        fit = fit_lengths(*canonical, word_counts)
+        facts["squared_length"] = fit._asdict()
+        if settings.background == 0:
+            line = f"|v|^2 = {fit.intercept:.2f} - {fit.slope:.3f} log p, rank correlation {fit.spearman:.3f}"
+            self._reporter.note("vectors", line)
+        lengths = LengthScale(settings.frequency_exponent, typical_count(word_counts))
+        return Gauged(
+            words=words,
+            word_counts=word_counts,
+            matrix=lengths.of(word_counts) * canonical.vectors(settings.exponent),
+            eigenvalues=canonical.eigenvalues,
+            exponent=settings.exponent,
+            shift=settings.shift,
+            lengths=lengths,
+            rotation=None,
+            regularization=facts.get("regularization", 0.0),
+        )
+
+    def _swept(self, words: list[str], start: State, facts: dict[str, Any], warm_sweeps: int) -> tuple[Floats, Floats]:
+        settings = self._sweep_settings(warm_sweeps)
+        table = self._table(len(words), settings_shift=self._settings.shift)
+        try:
+            state = start
+            facts["regularization"] = self._loss(table).regularization
+            for state in sweep(table, start, self._loss(table), settings, words):
+                self._states.save(state)
+                self._tell(state.reports[-1], settings)
+        finally:
+            table.blocks.unpersist()
+        facts["cells"] = table.cell_count
+        facts["sweeps"] = [_as_fact(report) for report in state.reports]
+        return state.left, state.right
+
+    def _folded_in(self, earlier: Gauged, match: Match, vocabulary: pa.Table) -> Gauged:
+        """The earlier vectors as they are, and new words solved against them in one half-step."""
+        words = vocabulary["word"].to_pylist()
+        _, right = start_from(earlier, match, len(words))
+        new = match.new_words(len(words))
+        table = self._table(len(words), settings_shift=earlier.shift, only_rows=new)
+        try:
+            loss = self._loss(table)._replace(regularization=earlier.regularization)
+            left = fold_in(table, right, loss, self._sweep_settings(0), words)
+        finally:
+            table.blocks.unpersist()
+        return fill_in(left, words, np.asarray(vocabulary["word_count"]), earlier, match)
+
+    def _loss(self, table: Table) -> LossSettings:
+        settings = self._settings
+        return LossSettings(settings.background, settings.target, settings.regularization * table.row_energy)
+
+    def _sweep_settings(self, warm_sweeps: int) -> SweepSettings:
+        settings = self._settings
+        return SweepSettings(
+            warm_sweeps=warm_sweeps,
+            warm_words=settings.warm_words,
+            sweeps=settings.sweeps,
+            solver=settings.solver,
+            solver_steps=settings.solver_steps,
+            stop_below=settings.stop_below,
+            worker_bytes=settings.memory << 20,
+        )
+
+    def _table(self, word_count: int, settings_shift: float, only_rows: Ids | None = None) -> Table:
+        settings = self._settings
+        cells = CellSettings(
+            positive_only=settings.cells == "positive",
+            shift=settings_shift,
+            count_ceiling=settings.count_ceiling,
+            weight_exponent=settings.weight_exponent,
+            truncate_weights=settings.truncate_weights,
+            held_out=settings.held_out,
+            only_rows=only_rows,
+        )
+        row_counts = self._artifacts.paths("pmi")
+        parallelism = self._spark.sparkContext.defaultParallelism
+        blocks = settings.blocks or default_blocks(sum(row_counts.values()), parallelism)
+        return build_table(self._artifacts.stream_files("pmi"), row_counts, word_count, blocks, cells)
+
+    def _tell(self, report: SweepReport, settings: SweepSettings) -> None:
+        of = settings.warm_sweeps if report.phase == "warm" else settings.sweeps
+        parts = [f"{report.phase} sweep {report.sweep} of {of}"]
+        if not math.isnan(report.loss):
+            parts.append(f"loss {report.loss:,.0f}")
+        if not math.isnan(report.held_out_error):
+            parts.append(f"held-out error {report.held_out_error:.3f} nats")
+        self._reporter.note("vectors", ", ".join([*parts, f"{report.seconds:.1f} s"]))
+
+
+def _as_fact(report: SweepReport) -> dict[str, Any]:
+    """A report as JSON has it: what is not a number is null."""
+    values = report._asdict()
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
