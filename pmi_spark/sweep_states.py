@@ -49,18 +49,21 @@ class SweepStates:
             note = json.loads(self.storage.read_text(self._note))
             if note["identity"] != self.identity:
                 return None
-            left, right = (self._read(note["files"][side]) for side in _SIDES)
+            paths = [f"{self.folder}/{note['files'][side]}" for side in _SIDES]
+            if not all(map(self.storage.exists, paths)):
+                return None
+            left, right = map(self._read, paths)
             return State(left, right, [SweepReport(*report) for report in note["reports"]])
-        except (ValueError, KeyError, TypeError):
-            # Not a state of this version: the sweeps start from the beginning.
+        except (ValueError, KeyError, TypeError, EOFError):
+            # Damaged, or not a state of this version: the sweeps start from the beginning.
             return None
 
     @property
     def _note(self) -> str:
         return f"{self.folder}/state.json"
 
-    def _read(self, name: str) -> npt.NDArray[np.float32]:
+    def _read(self, path: str) -> npt.NDArray[np.float32]:
         with TemporaryDirectory(prefix="pmi_spark-") as folder:
-            local = Path(folder, name)
-            self.storage.download(f"{self.folder}/{name}", local)
+            local = Path(folder, "side.npy")
+            self.storage.download(path, local)
             return np.asarray(np.load(local))

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pmi_spark import schemas
 from pmi_spark.artifacts import Artifacts
 from pmi_spark.config import VectorsConfig
-from pmi_spark.errors import ConfigurationError, RunError
+from pmi_spark.errors import ConfigurationError, InputError, RunError
 from pmi_spark.factorization.als import State, SweepReport, SweepSettings, fold_in, initial_factors, sweep
 from pmi_spark.factorization.canonical import canonical_form
 from pmi_spark.factorization.earlier import Gauged, Match, align, fill_in, match_words, start_from
@@ -57,6 +57,11 @@ class VectorsStage:
             vectors = self._trained(vocabulary, self._random_start(len(words)), facts)
         else:
             match = match_words(words, earlier.words)
+            if not len(match.here):
+                raise InputError(
+                    f"the vectors in {self._settings.init} share no word with this vocabulary",
+                    cure="name a run over text of the same language and tokenizer, or leave vectors.init empty",
+                )
             facts["words_kept"] = len(match.here)
             if self._settings.freeze:
                 vectors = self._folded_in(earlier, match, vocabulary)

@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 
 from pmi_spark.errors import RunError
-from pmi_spark.factorization.cell_passes import OtherRows
 from pmi_spark.factorization.loss import (
     LossSettings,
     Whitening,
@@ -36,11 +35,9 @@ from pmi_spark.factorization.table import Table, TableBlock, head_of
 WAVE_BYTES = 256 << 20
 # What a Python worker holds before it is given anything: the interpreter, numpy, scipy, pyarrow, and the row buffer.
 WORKER_BYTES = 200 << 20
-# A side up to this size is copied by each worker: its own memory has pages of 2 MB where a mapped file has 4 KB, and
-# rows are gathered from it 15 % faster.
-COPY_BYTES = 128 << 20
 # A loss that CG or Cholesky raise by more than rounding does is a defect of the settings or of the data.
 DIVERGED = 1.01
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -105,22 +102,29 @@ def sweep(
     """
     if len(state.reports) < settings.warm_sweeps:
         yield from _warm_sweeps(table, state, loss, settings, words)
-    while len(state.reports) < settings.warm_sweeps + settings.sweeps:
+    while not _is_done(state.reports, settings):
         started = time.monotonic()
         number = len(state.reports) + 1 - settings.warm_sweeps
         _half_sweep(table, state.right, state.left, loss, settings, False, words)
         fitted_loss, held_out_error = _half_sweep(table, state.left, state.right, loss, settings, False, words)
         value = total_loss(fitted_loss, sum_factors(state.left), sum_factors(state.right), loss)
         before = state.reports[-1].loss if state.reports else math.nan
-        if value > DIVERGED * before:
+        # Where next to nothing is left to fit, rounding alone may move it.
+        if value > DIVERGED * before + ROUNDING * table.word_count * table.row_energy**2:
             raise RunError(
                 f"the loss grew from {before:,.0f} to {value:,.0f} in weighted sweep {number}",
                 cure="raise vectors.background or vectors.regularization, or take vectors.solver = cholesky",
             )
         state.reports.append(SweepReport("weighted", number, value, held_out_error, time.monotonic() - started))
         yield state
-        if before - value < settings.stop_below * before:
-            return
+
+
+def _is_done(reports: Sequence[SweepReport], settings: SweepSettings) -> bool:
+    """Are all sweeps made, or did the last one lower the loss by less than ``stop_below`` of it?"""
+    if len(reports) >= settings.warm_sweeps + settings.sweeps:
+        return True
+    before, last = ([math.nan, math.nan] + [report.loss for report in reports])[-2:]
+    return settings.stop_below > 0 and before - last < settings.stop_below * before
 
 
 def _warm_sweeps(
@@ -144,7 +148,10 @@ def _warm_sweeps(
 def fold_in(
     table: Table, right: Floats, loss: LossSettings, settings: SweepSettings, words: Sequence[str] = ()
 ) -> Floats:
-    """Factors (words x d) of the rows that ``table`` holds, each solved exactly against ``right``: one half-step."""
+    """Factors (words x d) of the rows that ``table`` holds, each solved exactly against ``right``: one half-step.
+
+    Rows without cells get what the background alone says: 0, or what a target draws them to.
+    """
     left = np.zeros_like(right)
     _half_sweep(table, right, left, loss, dataclasses.replace(settings, solver="cholesky"), False, words)
     return left
@@ -171,13 +178,15 @@ def _half_sweep(
     task = _BlockTask(shared_fixed, shared_sought, whitening, loss, settings, warm)
     fitted: dict[int, float] = {}
     squares, held = 0.0, 0
-    for solved, square, cells in _in_waves(table, sought.nbytes, task):
-        _check_numbers(solved, words)
-        sought[solved.block :: table.block_count] = solved.factors
-        fitted[solved.block] = solved.fitted_loss
-        squares, held = squares + square, held + cells
-    shared_fixed.destroy()
-    shared_sought.destroy()
+    try:
+        for solved, square, cells in _in_waves(table, sought.nbytes, task):
+            _check_numbers(solved, words)
+            sought[solved.block :: table.block_count] = solved.factors
+            fitted[solved.block] = solved.fitted_loss
+            squares, held = squares + square, held + cells
+    finally:
+        shared_fixed.destroy()
+        shared_sought.destroy()
     # In the blocks' order: a float sum must not depend on which task was first.
     return sum(fitted[block] for block in sorted(fitted)), math.sqrt(squares / held) if held else math.nan
 
@@ -203,11 +212,7 @@ class _BlockTask:
         fitted = block.fitted
         word_count, dimensions = self.fixed.shape
         room = self.settings.worker_bytes - WORKER_BYTES - self._own_bytes(block)
-        rows: OtherRows = self.fixed.slice
-        if 4 * word_count * dimensions <= min(COPY_BYTES, room):
-            own = np.array(self.fixed.slice(0, word_count))
-            rows = lambda first, last: own[first:last]  # noqa: E731
-        other = OtherSide(rows, word_count, max(1, room // (4 * dimensions)))
+        other = OtherSide(self.fixed.slice, word_count, max(1, room // (4 * dimensions)))
         if self.warm:
             solved = solve_warm(fitted, other, self.whitening, self.loss)
         else:

@@ -67,7 +67,9 @@ def start_from(earlier: Gauged, match: Match, word_count: int) -> tuple[Floats, 
 
 def fill_in(left: Floats, words: Sequence[str], word_counts: Longs, earlier: Gauged, match: Match) -> Gauged:
     """The earlier vectors to the last bit for their words, and for the others ``left``, factors E |L|^(1/2)."""
-    matrix = earlier.lengths.of(word_counts) * left * _powers(earlier.eigenvalues, earlier.exponent - 0.5)
+    # The two texts may differ in length: what counts is how frequent a word is, not how often it came.
+    as_earlier = word_counts * (earlier.word_counts.sum() / word_counts.sum())
+    matrix = earlier.lengths.of(as_earlier) * left * _powers(earlier.eigenvalues, earlier.exponent - 0.5)
     if earlier.rotation is not None:
         matrix = matrix @ earlier.rotation
     matrix = np.asarray(matrix, dtype=np.float32)

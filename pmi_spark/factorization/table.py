@@ -17,6 +17,8 @@ from pmi_spark.parquet_files import arrow_schema, decode_row_groups
 from pmi_spark.schemas import PMI
 
 Piece = tuple[int, Cells]
+# What travels for a block: cells, and how many pairs were read with them before any was left out.
+Parcel = tuple[int, tuple[Cells, int]]
 # A block's cells take 12 bytes each; a worker holds one block, twice while it is read.
 BLOCK_CELLS = 4 << 20
 _SCHEMA = arrow_schema(PMI)
@@ -40,10 +42,11 @@ class CellSettings:
 
 
 class TableBlock(NamedTuple):
-    """A row block of the cells to fit, and one of those kept to judge the fit."""
+    """A row block of the cells to fit, one of those kept to judge the fit, and how many pairs were read for it."""
 
     fitted: RowBlock
     held: RowBlock
+    pairs_read: int = 0
 
 
 class Table(NamedTuple):
@@ -94,32 +97,34 @@ def build_table(
     dealt = pieces.partitionBy(block_count, lambda block: block)
     blocks = dealt.mapPartitions(build).persist(StorageLevel.MEMORY_AND_DISK)
     # In the blocks' order, so the float sum is the same every time.
-    fitted, held, energy = (sum(column) for column in zip(*blocks.map(_measure).collect(), strict=True))
-    every_pair = not settings.positive_only and settings.only_rows is None
-    if every_pair and fitted + held != 2 * sum(row_counts.values()):
+    fitted, pairs_read, energy = (sum(column) for column in zip(*blocks.map(_measure).collect(), strict=True))
+    if pairs_read != sum(row_counts.values()):
         blocks.unpersist()
         raise RunError("a file of pmi went away while it was read", cure="run `pmi-spark pmi` again")
     return Table(blocks, word_count, block_count, fitted, math.sqrt(energy / word_count))
 
 
 def _measure(block: TableBlock) -> tuple[int, int, float]:
-    fitted = block.fitted
-    energy = float(np.sum(fitted.weights * fitted.values * fitted.values, dtype=np.float64))
-    return len(fitted.columns), len(block.held.columns), energy
+    """Cells to fit, pairs read, and the energy of what is a number: the sweeps name the word of what is not."""
+    energies = block.fitted.weights * block.fitted.values**2
+    energy = float(np.sum(energies, where=np.isfinite(energies), dtype=np.float64))
+    return len(energies), block.pairs_read, energy
 
 
 def _cell_mapper(
     row_counts: Mapping[str, int], block_count: int, settings: CellSettings
-) -> Callable[[Iterable[tuple[str, bytes]]], Iterator[Piece]]:
-    def run(files: Iterable[tuple[str, bytes]]) -> Iterator[Piece]:
+) -> Callable[[Iterable[tuple[str, bytes]]], Iterator[Parcel]]:
+    def run(files: Iterable[tuple[str, bytes]]) -> Iterator[Parcel]:
         # So that every block is built, also one whose words met nobody.
-        yield from ((block, _NO_CELLS) for block in range(block_count))
+        yield from ((block, (_NO_CELLS, 0)) for block in range(block_count))
         for path, content in files:
             if path in row_counts:
                 for group in decode_row_groups(path, content, _SCHEMA, row_count=row_counts[path]):
                     cells = cells_of_pairs(group.combine_chunks(), settings)
+                    yield 0, (_NO_CELLS, len(group))
                     for half in (cells, cells._replace(rows=cells.columns, columns=cells.rows)):
-                        yield from split_by_block(half, block_count, settings.only_rows)
+                        for block, piece in split_by_block(half, block_count, settings.only_rows):
+                            yield block, (piece, 0)
 
     return run
 
@@ -152,11 +157,12 @@ def split_by_block(cells: Cells, block_count: int, only_rows: Ids | None = None)
 
 def _block_builder(
     block_count: int, word_count: int, held_share: float
-) -> Callable[[Iterable[Piece]], Iterator[TableBlock]]:
-    def run(pieces: Iterable[Piece]) -> Iterator[TableBlock]:
-        block, parts = -1, []
-        for block, part in pieces:  # noqa: B007 - a partition is one block
+) -> Callable[[Iterable[Parcel]], Iterator[TableBlock]]:
+    def run(parcels: Iterable[Parcel]) -> Iterator[TableBlock]:
+        block, parts, pairs_read = -1, [], 0
+        for block, (part, count) in parcels:  # noqa: B007 - a partition is one block
             parts.append(part)
+            pairs_read += count
         cells = Cells(*(np.concatenate(column) for column in zip(*parts, strict=True)))
         parts.clear()
         held = held_out(cells.rows, cells.columns, held_share) if held_share else np.zeros(len(cells.rows), bool)
@@ -164,6 +170,7 @@ def _block_builder(
         yield TableBlock(
             build_row_block(block, block_count, word_count, fitted),
             build_row_block(block, block_count, word_count, cells.take(held)),
+            pairs_read,
         )
 
     return run

@@ -109,10 +109,12 @@ class TestFillingIn:
         np.testing.assert_array_equal(found.eigenvalues, earlier.eigenvalues)
 
     def test_a_new_words_estimates_are_its_factors_product_with_the_other_side_stretched(self, exponent, turn):
+        """Stretched by how frequent it is: the new text is of another length."""
         earlier, found, left, right = self.filled(exponent, turn)
         match = match_words(NOW, EARLIER)
         new = match.new_words(len(NOW))
-        own, others = earlier.lengths.of(NOW_COUNTS)[new], earlier.lengths.of(COUNTS)[match.there]
+        as_earlier = NOW_COUNTS * COUNTS.sum() / NOW_COUNTS.sum()
+        own, others = earlier.lengths.of(as_earlier)[new], earlier.lengths.of(COUNTS)[match.there]
         expected = found.shift + own * left[new] @ right[match.here].T * others.T
         np.testing.assert_allclose(estimates(found)[np.ix_(new, match.here)], expected, atol=1e-4)
 

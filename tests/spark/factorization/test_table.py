@@ -125,14 +125,16 @@ class TestFiles:
         assert_same_cells(fitted_cells(table), pairs.cells())
         table.blocks.unpersist()
 
+    @pytest.mark.parametrize("positive_only", [False, True])
     def test_a_file_that_went_away_is_missed(
-        self, spark: SparkSession, scattered: Callable, every_cell: CellSettings
+        self, spark: SparkSession, scattered: Callable, every_cell: CellSettings, positive_only: bool
     ) -> None:
+        settings = dataclasses.replace(every_cell, positive_only=positive_only)
         pairs = scattered()
         row_counts = {f"pmi-{number}": len(pairs.rows[number::3]) for number in range(3)}
         content = spark.sparkContext.parallelize(pairs.files(3)[:2], 2)
         with pytest.raises(RunError, match="a file of pmi went away"):
-            build_table(content, row_counts, pairs.size, 2, every_cell)
+            build_table(content, row_counts, pairs.size, 2, settings)
 
     def test_a_file_of_fewer_rows_than_the_manifest_says_is_named(
         self, spark: SparkSession, scattered: Callable, every_cell: CellSettings
