@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import spread, write_record
+from machine import memory_bandwidth, spread, write_record
 
 from pmi_spark.artifacts import STAGES
 from pmi_spark.vectors.evaluate import read_judgements, score_similarity
@@ -33,6 +33,13 @@ def run_once(inputs: list[str], settings: list[str], output: str) -> dict[str, f
     for stage in STAGES:
         seconds[stage] = json.loads(Path(output, stage, "_manifest.json").read_text())["seconds"]
     return seconds
+
+
+def gathered_gb_per_s(vectors: dict[str, Any]) -> float:
+    """How fast the weighted sweeps gather factors: 4 d bytes a cell, for either side of a sweep once."""
+    seconds = [sweep["seconds"] for sweep in vectors["sweeps"] if sweep["phase"] == "weighted"]
+    gathered = 2 * len(seconds) * vectors["cells"] * 4 * vectors["dimensions"]
+    return round(gathered / sum(seconds) / 1e9, 1)
 
 
 def main() -> None:
@@ -63,6 +70,8 @@ def main() -> None:
         "runs": arguments.runs,
         "seconds": seconds,
         "facts": facts,
+        "gathered_gb_per_s": gathered_gb_per_s(facts["vectors"]),
+        "memory_gb_per_s": memory_bandwidth(),
         "similarity": scores,
     }
     write_record(arguments.record, figures)

@@ -106,16 +106,17 @@ def sweep(
         started = time.monotonic()
         number = len(state.reports) + 1 - settings.warm_sweeps
         _half_sweep(table, state.right, state.left, loss, settings, False, words)
-        fitted_loss, held_out_error = _half_sweep(table, state.left, state.right, loss, settings, False, words)
-        value = total_loss(fitted_loss, sum_factors(state.left), sum_factors(state.right), loss)
+        half = _half_sweep(table, state.left, state.right, loss, settings, False, words)
+        value = total_loss(half.fitted_loss, sum_factors(state.left), sum_factors(state.right), loss)
         before = state.reports[-1].loss if state.reports else math.nan
         # Where next to nothing is left to fit, rounding alone may move it.
         if value > DIVERGED * before + ROUNDING * table.word_count * table.row_energy**2:
             raise RunError(
-                f"the loss grew from {before:,.0f} to {value:,.0f} in weighted sweep {number}",
+                f"the loss grew from {before:,.0f} to {value:,.0f} in weighted sweep {number}, "
+                f"the longest factor is that of {_name(half.longest, words)}",
                 cure="raise vectors.background or vectors.regularization, or take vectors.solver = cholesky",
             )
-        state.reports.append(SweepReport("weighted", number, value, held_out_error, time.monotonic() - started))
+        state.reports.append(SweepReport("weighted", number, value, half.held_out_error, time.monotonic() - started))
         yield state
 
 
@@ -157,6 +158,14 @@ def fold_in(
     return left
 
 
+class _HalfSweep(NamedTuple):
+    """One side solved: the fitted loss, the held-out error (nats), and the word of the longest factor."""
+
+    fitted_loss: float
+    held_out_error: float
+    longest: int
+
+
 def _half_sweep(
     table: Table,
     fixed: Floats,
@@ -165,8 +174,8 @@ def _half_sweep(
     settings: SweepSettings,
     warm: bool,
     words: Sequence[str],
-) -> tuple[float, float]:
-    """``sought`` solved against ``fixed``, in place; the fitted loss and the held-out error (nats)."""
+) -> _HalfSweep:
+    """``sought`` solved against ``fixed``, in place."""
     whitening = (whiten_warm if warm else whiten)(sum_factors(fixed), loss)
     white = MatrixBuffer(*fixed.shape)
     whitened_rows(fixed, whitening, out=white.rows)
@@ -177,18 +186,20 @@ def _half_sweep(
     del white
     task = _BlockTask(shared_fixed, shared_sought, whitening, loss, settings, warm)
     fitted: dict[int, float] = {}
-    squares, held = 0.0, 0
+    squares, held, longest = 0.0, 0, (0, -1.0)
     try:
         for solved, square, cells in _in_waves(table, sought.nbytes, task):
             _check_numbers(solved, words)
             sought[solved.block :: table.block_count] = solved.factors
             fitted[solved.block] = solved.fitted_loss
             squares, held = squares + square, held + cells
+            longest = max(longest, solved.suspect, key=lambda suspect: suspect[1])
     finally:
         shared_fixed.destroy()
         shared_sought.destroy()
     # In the blocks' order: a float sum must not depend on which task was first.
-    return sum(fitted[block] for block in sorted(fitted)), math.sqrt(squares / held) if held else math.nan
+    fitted_loss = sum(fitted[block] for block in sorted(fitted))
+    return _HalfSweep(fitted_loss, math.sqrt(squares / held) if held else math.nan, longest[0])
 
 
 def _dealt(factors: Floats, blocks: int) -> Floats:
@@ -243,8 +254,11 @@ def _in_waves(table: Table, bytes_of_all: int, task: _BlockTask) -> Iterator[tup
 def _check_numbers(solved: Solved, words: Sequence[str]) -> None:
     word_id, length = solved.suspect
     if not math.isfinite(length):
-        name = words[word_id] if words else f"number {word_id}"
         raise RunError(
-            f"the factor of the word {name} is not a number",
+            f"the factor of {_name(word_id, words)} is not a number",
             cure="raise vectors.background or vectors.regularization, or look for it in the pmi table",
         )
+
+
+def _name(word_id: int, words: Sequence[str]) -> str:
+    return f"the word {words[word_id]}" if words else f"word number {word_id}"

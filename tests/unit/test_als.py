@@ -7,7 +7,7 @@ from pmi_spark.factorization import als
 from pmi_spark.factorization.als import WORKER_BYTES, SweepSettings, initial_factors
 from pmi_spark.factorization.loss import LossSettings, sum_factors, whiten, whiten_warm, whitened_rows
 from pmi_spark.factorization.row_blocks import Cells, build_row_block
-from pmi_spark.factorization.solver import Solved, solve_weighted
+from pmi_spark.factorization.solver import Solved
 from pmi_spark.factorization.table import TableBlock
 
 
@@ -74,21 +74,6 @@ def test_a_worker_holds_no_more_of_the_other_side_than_it_may(room, slice_words,
     fixed, solved = run_task(room, warm=warm)
     assert max(fixed.asked) == slice_words
     np.testing.assert_allclose(solved.factors, run_task(10**9, warm=warm)[1].factors, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize(("limit", "copied"), [(4 * DIMENSIONS * WORDS, True), (4 * DIMENSIONS * WORDS - 1, False)])
-def test_a_small_side_is_copied_and_a_large_one_read_where_it_lies(monkeypatch, limit, copied):
-    seen = []
-
-    def spy(block, other, *rest):
-        seen.append(other.rows(0, WORDS))
-        return solve_weighted(block, other, *rest)
-
-    monkeypatch.setattr(als, "solve_weighted", spy)
-    monkeypatch.setattr(als, "COPY_BYTES", limit)
-    fixed, _ = run_task(10**6)
-    np.testing.assert_array_equal(seen[0], fixed.rows)
-    assert np.shares_memory(seen[0], fixed.rows) is not copied
 
 
 def test_cholesky_is_where_conjugate_gradients_end():

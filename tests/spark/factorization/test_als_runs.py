@@ -107,8 +107,10 @@ class TestHowTheyEnd:
     ) -> None:
         told = iter([1000.0, 900.0, 950.0])
         monkeypatch.setattr(als, "total_loss", lambda *_: next(told))
-        with pytest.raises(RunError, match=r"the loss grew from 900 to 950 in weighted sweep 3; .*vectors\.background"):
-            swept(scattered(), DIMENSIONS, sweeps=5)
+        words = [f"w{number}" for number in range(37)]
+        message = r"the loss grew from 900 to 950 in weighted sweep 3, the longest factor is that of the word w\d+; "
+        with pytest.raises(RunError, match=message):
+            swept(scattered(), DIMENSIONS, sweeps=5, words=words)
 
     def test_without_a_limit_all_sweeps_are_done(
         self, swept: Callable, scattered: Callable, monkeypatch: pytest.MonkeyPatch
