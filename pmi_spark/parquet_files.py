@@ -29,6 +29,8 @@ FILES_READ = ("path", "content")
 ENCODED_FILES = "file binary"
 # For who does not know how many rows each path must have.
 NO_ROW_COUNTS: Mapping[str, int] = {}
+# Where Spark keeps a table's schema, its columns' metadata with it, in a Parquet file.
+SPARK_SCHEMA_KEY = b"org.apache.spark.sql.parquet.row.metadata"
 # Dictionaries of words outgrow the usual 1 MB at 100,000 distinct; past the limit pages fall back to plain strings.
 DICTIONARY_BYTES = 64 << 20
 

@@ -25,7 +25,7 @@ from pmi_spark.factorization.table import CellSettings, Table, build_table, defa
 from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.sweep_states import FOLDER, SweepStates
-from pmi_spark.vectors.store import gauge_of, rotation_of
+from pmi_spark.vectors.store import gauge_of, matrix_of, rotation_of
 
 Floats = npt.NDArray[np.float32]
 ROTATION = "_rotation"
@@ -86,7 +86,7 @@ class VectorsStage:
         turned = place.require("vectors").side_files
         rotation = rotation_of(place.read_table("vectors", schemas.ROTATION, side=True)) if turned else None
         gauge = gauge_of(table.schema)
-        matrix = np.asarray(table["vector"].combine_chunks().flatten()).reshape(len(table), -1)
+        matrix = matrix_of(table["vector"])
         if matrix.shape[1] != self._settings.dimensions:
             raise ConfigurationError(
                 f"vectors.init has {matrix.shape[1]} dimensions, vectors.dimensions is {self._settings.dimensions}",

@@ -19,6 +19,7 @@ import numpy as np
 from pmi_spark.errors import RunError
 from pmi_spark.factorization.loss import (
     LossSettings,
+    Sums,
     Whitening,
     sum_factors,
     total_loss,
@@ -107,7 +108,7 @@ def sweep(
         number = len(state.reports) + 1 - settings.warm_sweeps
         _half_sweep(table, state.right, state.left, loss, settings, False, words)
         half = _half_sweep(table, state.left, state.right, loss, settings, False, words)
-        value = total_loss(half.fitted_loss, sum_factors(state.left), sum_factors(state.right), loss)
+        value = total_loss(half.fitted_loss, half.fixed, sum_factors(state.right), loss)
         before = state.reports[-1].loss if state.reports else math.nan
         # Where next to nothing is left to fit, rounding alone may move it.
         if value > DIVERGED * before + ROUNDING * table.word_count * table.row_energy**2:
@@ -159,8 +160,9 @@ def fold_in(
 
 
 class _HalfSweep(NamedTuple):
-    """One side solved: the fitted loss, the held-out error (nats), and the word of the longest factor."""
+    """One side solved: sums of the fixed one, fitted loss, held-out error (nats), the word of the longest factor."""
 
+    fixed: Sums
     fitted_loss: float
     held_out_error: float
     longest: int
@@ -176,15 +178,19 @@ def _half_sweep(
     words: Sequence[str],
 ) -> _HalfSweep:
     """``sought`` solved against ``fixed``, in place."""
-    whitening = (whiten_warm if warm else whiten)(sum_factors(fixed), loss)
+    sums = sum_factors(fixed)
+    whitening = (whiten_warm if warm else whiten)(sums, loss)
     white = MatrixBuffer(*fixed.shape)
     whitened_rows(fixed, whitening, out=white.rows)
     shared_fixed = white.share(table.blocks.context)
     # Dealt by block, so that a worker reads its own rows of the file and no others.
-    white.rows[:] = _dealt(sought, table.block_count)
-    shared_sought = white.share(table.blocks.context)
+    # The unweighted solution does not ask where the rows stood before.
+    shared_sought = None
+    if not warm:
+        white.rows[:] = _dealt(sought, table.block_count)
+        shared_sought = white.share(table.blocks.context)
     del white
-    task = _BlockTask(shared_fixed, shared_sought, whitening, loss, settings, warm)
+    task = _BlockTask(shared_fixed, shared_sought, whitening, loss, settings)
     fitted: dict[int, float] = {}
     squares, held, longest = 0.0, 0, (0, -1.0)
     try:
@@ -196,10 +202,11 @@ def _half_sweep(
             longest = max(longest, solved.suspect, key=lambda suspect: suspect[1])
     finally:
         shared_fixed.destroy()
-        shared_sought.destroy()
+        if shared_sought is not None:
+            shared_sought.destroy()
     # In the blocks' order: a float sum must not depend on which task was first.
     fitted_loss = sum(fitted[block] for block in sorted(fitted))
-    return _HalfSweep(fitted_loss, math.sqrt(squares / held) if held else math.nan, longest[0])
+    return _HalfSweep(sums, fitted_loss, math.sqrt(squares / held) if held else math.nan, longest[0])
 
 
 def _dealt(factors: Floats, blocks: int) -> Floats:
@@ -209,14 +216,13 @@ def _dealt(factors: Floats, blocks: int) -> Floats:
 
 @dataclass(frozen=True)
 class _BlockTask:
-    """What a worker does with a row block in one half-sweep."""
+    """What a worker does with a row block in one half-sweep: a weighted one where there are rows to start from."""
 
     fixed: SharedMatrix
-    sought: SharedMatrix
+    sought: SharedMatrix | None
     whitening: Whitening
     loss: LossSettings
     settings: SweepSettings
-    warm: bool
 
     def __call__(self, block: TableBlock) -> tuple[Solved, float, int]:
         """The block's new rows, and the squared errors and number of its held-out cells."""
@@ -224,7 +230,7 @@ class _BlockTask:
         word_count, dimensions = self.fixed.shape
         room = self.settings.worker_bytes - WORKER_BYTES - self._own_bytes(block)
         other = OtherSide(self.fixed.slice, word_count, max(1, room // (4 * dimensions)))
-        if self.warm:
+        if self.sought is None:
             solved = solve_warm(fitted, other, self.whitening, self.loss)
         else:
             first = sum(rows_in_block(word_count, before, fitted.blocks) for before in range(fitted.block))

@@ -61,7 +61,39 @@ def pass_over_cells(
     """
     products = np.zeros(len(block.columns), dtype=np.float32)
     sums = np.zeros_like(directions)
-    buffer = np.empty((min(BUFFER_CELLS, len(block.columns)), directions.shape[1]), dtype=np.float32)
+    for row, cells, gathered in _visits(block, other, word_count, slice_words):
+        found = gathered @ directions[row]
+        if less is not None:
+            found -= less[cells]
+        products[cells] = found
+        if back_weights is not None:
+            sums[row] += (back_weights[cells] * found) @ gathered
+    return products, sums
+
+
+def sum_over_cells(
+    block: RowBlock, other: OtherRows, word_count: int, slice_words: int, dimensions: int, coefficients: Floats
+) -> Floats:
+    """sum_j c_ij y_j for every row (rows x d), the other side visited as :func:`pass_over_cells` does.
+
+    >>> block = RowBlock(0, 1, np.array([0, 2]), np.array([0, 2]), np.zeros(2), np.ones(2))
+    >>> y = np.array([[1.0], [5.0], [2.0]], dtype=np.float32)
+    >>> sum_over_cells(block, lambda first, last: y[first:last], 3, 2, 1, np.float32([10, 1])).tolist()
+    [[12.0]]
+    """
+    sums = np.zeros((block.row_count, dimensions), dtype=np.float32)
+    for row, cells, gathered in _visits(block, other, word_count, slice_words):
+        sums[row] += coefficients[cells] @ gathered
+    return sums
+
+
+def _visits(
+    block: RowBlock, other: OtherRows, word_count: int, slice_words: int
+) -> Iterator[tuple[int, slice, Floats]]:
+    """(row, some of its cells, the other side's rows that they stand for), slice of words by slice of words.
+
+    The rows are gathered into one buffer of ``BUFFER_CELLS``, which the next visit overwrites.
+    """
     bounds = np.arange(0, word_count + slice_words, slice_words)
     cuts = _cuts(block, bounds)
     for number, start in enumerate(bounds[:-1].tolist()):
@@ -69,20 +101,15 @@ def pass_over_cells(
         if not rows:
             continue
         part = other(start, min(start + slice_words, word_count))
+        buffer = np.empty((min(BUFFER_CELLS, len(block.columns)), part.shape[1]), dtype=np.float32)
         for row in rows:
             for first in range(cuts[row, number], cuts[row, number + 1], BUFFER_CELLS):
                 cells = slice(first, min(first + BUFFER_CELLS, cuts[row, number + 1]))
                 gathered = buffer[: cells.stop - first]
                 np.take(part, block.columns[cells] - start, axis=0, out=gathered, mode="clip")
-                found = gathered @ directions[row]
-                if less is not None:
-                    found -= less[cells]
-                products[cells] = found
-                if back_weights is not None:
-                    sums[row] += (back_weights[cells] * found) @ gathered
+                yield row, cells, gathered
         # A mapped slice is given back before the next one is opened.
         del part
-    return products, sums
 
 
 def _cuts(block: RowBlock, bounds: Longs) -> Longs:

@@ -11,22 +11,19 @@ import pyarrow as pa
 
 from pmi_spark.factorization.earlier import Gauged
 from pmi_spark.factorization.row_blocks import Doubles, Floats
-from pmi_spark.parquet_files import arrow_schema
+from pmi_spark.parquet_files import SPARK_SCHEMA_KEY, arrow_schema
 from pmi_spark.schemas import ROTATION, VECTORS
 
 # 79 MB a file at 300 dimensions; list offsets are 32-bit, so 2^16 rows leave room for 32,767 dimensions.
 ROWS_PER_SLICE = 1 << 16
-# Where Spark keeps a table's schema, its columns' metadata with it, in a Parquet file.
-SPARK_SCHEMA_KEY = b"org.apache.spark.sql.parquet.row.metadata"
 
 
 def vector_slices(vectors: Gauged) -> Iterator[pa.Table]:
     """The ``vectors`` rows by word id; signs, eigenvalues, exponent and shift go into the vector column's metadata.
 
     At exponent 0.5, PMI_hat(i, j) = shift + sum_k sign_k v_ik v_jk. With the eigenvalues a reader can form E |L|^q for
-    any other q. The shift is kept apart because a constant is the table's
-    largest component by far (eigenvalue -72,600 against 5,600 for the next, 20 M pairs) and tells no words apart: left
-    inside, MEN-3000 falls from .70 to .61.
+    any other q. The shift is kept apart because a constant is the table's largest component by far (eigenvalue -72,600
+    against 5,600 for the next, 20 M pairs) and tells no words apart: left inside, MEN-3000 falls from .70 to .61.
     """
     metadata = {
         "signs": np.sign(vectors.eigenvalues).astype(int).tolist(),

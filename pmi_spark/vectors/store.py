@@ -16,6 +16,7 @@ import pyarrow.fs as pafs
 
 from pmi_spark.artifacts import MANIFEST_NAME, Manifest
 from pmi_spark.errors import InputError, RunError
+from pmi_spark.parquet_files import SPARK_SCHEMA_KEY
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.integer]
@@ -99,7 +100,7 @@ def load_vectors(output: str) -> WordVectors:
     return WordVectors(
         words=table["word"].to_pylist(),
         word_counts=np.asarray(table["word_count"]),
-        matrix=_matrix(table["vector"], len(table)),
+        matrix=matrix_of(table["vector"]),
         eigenvalues=gauge.eigenvalues,
         exponent=gauge.exponent,
         shift=gauge.shift,
@@ -110,11 +111,12 @@ def load_vectors(output: str) -> WordVectors:
 
 def rotation_of(table: pa.Table) -> npt.NDArray[np.float64]:
     """The side table's rotation (d x d) between canonical axes (rows) and those the vectors are written in."""
-    return _matrix(table.sort_by("axis")["row"], len(table)).astype(np.float64)
+    return matrix_of(table.sort_by("axis")["row"]).astype(np.float64)
 
 
-def _matrix(lists: pa.ChunkedArray, rows: int) -> Floats:
-    return np.asarray(lists.combine_chunks().flatten()).reshape(rows, -1)
+def matrix_of(lists: pa.ChunkedArray) -> Floats:
+    """A column of lists of one length -> a matrix, a list a row."""
+    return np.asarray(lists.combine_chunks().flatten()).reshape(len(lists), -1)
 
 
 class Gauge(NamedTuple):
@@ -134,7 +136,7 @@ class Gauge(NamedTuple):
 
 def gauge_of(schema: pa.Schema) -> Gauge:
     """The vector column's metadata, which Spark keeps as JSON in the Parquet footer. Raises RunError without it."""
-    text = (schema.metadata or {}).get(b"org.apache.spark.sql.parquet.row.metadata", b"{}")
+    text = (schema.metadata or {}).get(SPARK_SCHEMA_KEY, b"{}")
     for column in json.loads(text).get("fields", []):
         found = column["metadata"]
         if column["name"] == "vector" and "regularization" in found:

@@ -62,7 +62,9 @@ def run_task(room: int, solver: str = "cg", warm: bool = False, steps: int = 2) 
     settings = SweepSettings(0, 0, 1, solver, steps, 0.0, WORKER_BYTES + own + room)
     dealt = HeldMatrix(np.concatenate([left[block::BLOCKS] for block in range(BLOCKS)]))
     fixed = HeldMatrix(right)
-    solved, _, _ = als._BlockTask(fixed, dealt, whitening, loss, settings, warm)(TableBlock(fitted, nothing))
+    solved, _, _ = als._BlockTask(fixed, None if warm else dealt, whitening, loss, settings)(
+        TableBlock(fitted, nothing)
+    )
     # Its own rows of the side sought, and no others.
     assert dealt.asked == ([0] if warm else [0, fitted.row_count])
     return fixed, solved
