@@ -180,7 +180,7 @@ class VectorsConfig:
         high=1,
     )
     frequency_exponent: float = setting(
-        0.2,
+        0.0,
         "vectors are stretched by (f / typical f) ^ -frequency_exponent at the read-out; cosines do not change",
         low=0,
         high=1,

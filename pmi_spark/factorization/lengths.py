@@ -14,11 +14,14 @@ class LengthScale(NamedTuple):
     """r_i = (f_i / reference)^-exponent: rare words' vectors are made longer, frequent words' shorter.
 
     The background draws every row towards 0, and a rare word, whose cells weigh little, the most; so estimates between
-    rare words come out too near the shift. Stretching the rows puts that right without a word more in the model: the
+    rare words come out too near the shift. Stretching the rows ranks them better without a word more in the model: the
     estimate is still one product, shift + r_i r_j u_i.v_j, it still adds up over sets of words, and cosines do not
     change. On text that was not counted, 0.2 raises the rank correlation of estimated with met PMI from .26 to .75 and
     tells unseen pairs apart as well as before (AUC .733 and .736; three shards of English Wikipedia against the
     fourth).
+
+    But: that is the order alone. Over pairs met ten times or more the estimate's error rose from 1.5 to 3.3 nats, and
+    river and confluence came to 18.8 where they had 6.2. So the default is 0, and other values are for ranking.
     """
 
     exponent: float
