@@ -169,7 +169,7 @@ class VectorsConfig:
         "cg: conjugate gradients; cholesky: each row exactly; mllib: Spark's own ALS, unweighted, as a baseline",
         choices=("cg", "cholesky", "mllib"),
     )
-    solver_steps: int = setting(2, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
+    solver_steps: int = setting(1, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
     held_out: float = setting(
         0.0, "pairs kept from the fit to judge it, by a hash of their words", unit="share of pairs", low=0, high=0.5
     )

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pmi_spark.errors import RunError
+from pmi_spark.factorization.cell_passes import OtherSide
 from pmi_spark.factorization.loss import (
     LossSettings,
     Sums,
@@ -29,7 +30,7 @@ from pmi_spark.factorization.loss import (
 )
 from pmi_spark.factorization.row_blocks import Floats, rows_in_block
 from pmi_spark.factorization.shared_matrix import MatrixBuffer, SharedMatrix
-from pmi_spark.factorization.solver import OtherSide, Solved, cell_errors, solve_exact, solve_warm, solve_weighted
+from pmi_spark.factorization.solver import Solved, cell_errors, solve_exact, solve_warm, solve_weighted
 from pmi_spark.factorization.table import Table, TableBlock, head_of
 
 # New rows come to the driver through its JVM, this much of them at a time.
@@ -229,7 +230,7 @@ class _BlockTask:
         fitted = block.fitted
         word_count, dimensions = self.fixed.shape
         room = self.settings.worker_bytes - WORKER_BYTES - self._own_bytes(block)
-        other = OtherSide(self.fixed.slice, word_count, max(1, room // (4 * dimensions)))
+        other = OtherSide(self.fixed.slice, word_count, dimensions, max(1, room // (4 * dimensions)))
         if self.sought is None:
             solved = solve_warm(fitted, other, self.whitening, self.loss)
         else:

@@ -6,25 +6,25 @@ u_i = L^-T z_i at the end. :mod:`pmi_spark.factorization.loss` has the algebra.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from pmi_spark.factorization.cell_passes import BUFFER_CELLS, OtherRows, gather_rows, pass_over_cells, sum_over_cells
+from pmi_spark.factorization.cell_passes import (
+    BUFFER_CELLS,
+    OtherSide,
+    PassedRows,
+    RowCells,
+    gather_rows,
+    visit_cells,
+)
+from pmi_spark.factorization.dense_head import split_head, undivided
 from pmi_spark.factorization.loss import LossSettings, Whitening, shrunken_cells
-from pmi_spark.factorization.row_blocks import Doubles, Floats, Ids, RowBlock
+from pmi_spark.factorization.row_blocks import Doubles, Floats, Ids, Longs, RowBlock
 
-
-class OtherSide(NamedTuple):
-    """The fixed side, whitened: ``rows`` gives y_first .. y_last-1, of which a worker holds ``slice_words`` at most."""
-
-    rows: OtherRows
-    word_count: int
-    slice_words: int
-
-    @property
-    def is_whole(self) -> bool:
-        return self.slice_words >= self.word_count
+# Rows solved exactly at a time: 23 MB of float64 matrices at 300 dimensions.
+EXACT_ROWS = 32
 
 
 class Solved(NamedTuple):
@@ -41,12 +41,10 @@ class Solved(NamedTuple):
 
 
 def solve_warm(block: RowBlock, other: OtherSide, whitening: Whitening, loss: LossSettings) -> Solved:
-    """Unweighted least squares on the shrunken table: z_i = sum_j s_ij y_j, one product a row.
-
-    Gathered rows and a dense product take 135 ns a cell at d = 300, scipy's sparse-dense product 175.
-    """
-    rows = _unweighted(block, other, whitening, shrunken_cells(block.values, block.weights, loss))
-    return _finish(block, rows, whitening, np.zeros(block.row_count))
+    """Unweighted least squares on the shrunken table: z_i = sum_j s_ij y_j, one product a row."""
+    cells = PassedRows(split_head(block, other.slice_words), other)
+    state = whitening.constant + cells.sums(shrunken_cells(block.values, block.weights, loss))
+    return _finish(block, state, whitening, np.zeros(block.row_count))
 
 
 def solve_weighted(
@@ -59,92 +57,62 @@ def solve_weighted(
 
     A row's y_j are gathered once (4 d bytes a cell) and used from cache: 1 + 2 steps products, Y z and Y'(w Y z) in
     turn (Takacs, Pilaszy, Tikk 2011), the last step needing no way back. Rows too long for the buffer, and all rows
-    where the other side does not fit the worker, are solved in 1 + steps passes over slices of it.
+    where the other side does not fit the worker, are solved side by side in 1 + steps passes over it.
     """
     state = previous @ whitening.lower
     cold = np.asarray(~np.any(previous, axis=1))
-    lengths = np.diff(block.starts)
-    apart = np.flatnonzero(lengths > (BUFFER_CELLS if other.is_whole else -1))
+    # A row without cells is solved by this already.
+    state[cold | ((np.diff(block.starts) == 0) & (whitening.shared > 0))] = whitening.constant
     losses = np.zeros(block.row_count)
-    if other.is_whole:
-        everything = other.rows(0, other.word_count)
-        for row, first, last, gathered in gather_rows(block, everything):
-            values, weights = block.values[first:last], block.weights[first:last]
-            if cold[row]:
-                state[row] = whitening.constant
-                state[row] += np.float32(loss.background) * shrunken_cells(values, weights, loss) @ gathered
-            losses[row] = _descend(state[row], gathered, values, weights, whitening, steps)
-    if len(apart):
-        part = block.of_rows(apart)
-        if cold[apart].any():
-            cells = np.float32(loss.background) * shrunken_cells(part.values, part.weights, loss)
-            start = _unweighted(part, other, whitening, cells)
-            state[apart] = np.where(cold[apart, None], start, state[apart])
-        state[apart], losses[apart] = _descend_in_slices(part, other, whitening, state[apart], steps)
+    for rows, cells in _row_groups(block, other):
+        own, starts = state[rows], cold[rows]
+        if starts.any():
+            drawn = cells.sums(np.float32(loss.background) * shrunken_cells(cells.values, cells.weights, loss))
+            own[starts] += drawn[starts]
+        state[rows], losses[rows] = _descend(cells, own, whitening, steps)
     return _finish(block, state, whitening, losses)
 
 
-def _unweighted(block: RowBlock, other: OtherSide, whitening: Whitening, cells: Floats) -> Floats:
-    """c + sum_j s_ij y_j for every row, with the shrunken table's ``cells`` s in the scale of the coordinates."""
-    return whitening.constant + sum_over_cells(block, *other, len(whitening.constant), cells)
+def _row_groups(block: RowBlock, other: OtherSide) -> Iterator[tuple[Longs, RowCells]]:
+    """All rows that have cells, in groups: those that fit the buffer gathered, the others in passes."""
+    lengths = np.diff(block.starts)
+    passed = np.flatnonzero(lengths > (BUFFER_CELLS if other.is_whole else 0))
+    if other.is_whole:
+        yield from ((cells.rows, cells) for cells in gather_rows(block, other))
+    if len(passed):
+        yield passed, PassedRows(split_head(block.of_rows(passed), other.slice_words), other)
 
 
-def _descend(
-    state: Floats, gathered: Floats, values: Floats, weights: Floats, whitening: Whitening, steps: int
-) -> float:
-    """``steps`` of CG on (I + Y' diag(w) Y) z = Y'(w x) + c, in place (Hestenes, Stiefel 1952); the row's fitted loss.
+def _descend(cells: RowCells, state: Floats, whitening: Whitening, steps: int) -> tuple[Floats, Doubles]:
+    """Each row after ``steps`` of CG on (I + Y' diag(w) Y) z = Y'(w x) + c (Hestenes, Stiefel 1952); its fitted loss.
 
     The errors e = Y z - x are carried along, so the loss costs one more dot product and the residual of the start is
     c - z - Y'(w e).
     """
-    errors = gathered @ state
-    errors -= values
-    residual = whitening.shared * (whitening.constant - state) - (weights * errors) @ gathered
-    direction = residual
-    squared = float(residual @ residual)
-    for step in range(steps):
-        seen = gathered @ direction
-        weighted = weights * seen
-        curvature = whitening.shared * float(direction @ direction) + float(weighted @ seen)
-        # A row at its minimum, or without any curvature left in float32, stays where it is.
-        if not (squared > 0 and curvature > 0):
-            break
-        rate = np.float32(squared / curvature)
-        state += rate * direction
-        errors += rate * seen
-        if step + 1 < steps:
-            residual = residual - rate * (np.float32(whitening.shared) * direction + weighted @ gathered)
-            before, squared = squared, float(residual @ residual)
-            direction = residual + np.float32(squared / before) * direction
-    return float(weights @ (errors * errors))
-
-
-def _descend_in_slices(
-    block: RowBlock, other: OtherSide, whitening: Whitening, state: Floats, steps: int
-) -> tuple[Floats, Doubles]:
-    """:func:`_descend` for all rows of a block side by side, the other side's words visited slice by slice."""
-    rows = block.row_of_cell
     shared = np.float32(whitening.shared)
-    errors, drawn = pass_over_cells(block, *other, state, less=block.values, back_weights=block.weights)
+    errors, drawn = cells.both_ways(state, less=cells.values)
     residual = shared * (whitening.constant - state) - drawn
     direction = residual
     squared = _row_products(residual, residual)
     for step in range(steps):
         last = step + 1 == steps
-        seen, drawn = pass_over_cells(block, *other, direction, back_weights=None if last else block.weights)
+        if last:
+            seen = cells.products(direction)
+        else:
+            seen, drawn = cells.both_ways(direction)
         curvature = whitening.shared * _row_products(direction, direction)
-        curvature += np.bincount(rows, block.weights * seen * seen, minlength=block.row_count)
+        curvature += cells.row_totals(cells.weights * seen * seen)
+        # A row at its minimum, or without any curvature left in float32, stays where it is.
         moves = (squared > 0) & (curvature > 0)
         rate = np.where(moves, squared / np.where(moves, curvature, 1), 0).astype(np.float32)
         state = state + rate[:, None] * direction
-        errors += rate[rows] * seen
+        errors += cells.spread(rate) * seen
         if not last:
             residual = residual - rate[:, None] * (shared * direction + drawn)
             before, squared = squared, _row_products(residual, residual)
             ratio = np.where(moves, squared / np.where(moves, before, 1), 0).astype(np.float32)
             direction = residual + ratio[:, None] * direction
-    losses = np.bincount(rows, block.weights * errors * errors, minlength=block.row_count)
-    return state, losses.astype(np.float64)
+    return state, cells.row_totals(cells.weights * errors * errors)
 
 
 def _row_products(left: Floats, right: Floats) -> Doubles:
@@ -152,25 +120,30 @@ def _row_products(left: Floats, right: Floats) -> Doubles:
 
 
 def solve_exact(block: RowBlock, other: OtherSide, whitening: Whitening, previous: Floats) -> Solved:
-    """Every row by Cholesky decomposition of its normal equations: n_i d^2 + d^3 / 3 flops, six times CG's time.
+    """Every row by its normal equations, factorized: n_i d^2 + d^3 / 3 flops, six times CG's time.
 
     A row whose equations are singular (no background, no regularization, fewer partners than dimensions) gets the
     solution of least length, by 1e-6 of the mean diagonal; a row without cells and without P keeps its last value.
+    Holds the d x d matrices of ``EXACT_ROWS`` rows at a time.
     """
     state = previous @ whitening.lower
-    identity = np.eye(state.shape[1])
-    everything = other.rows(0, other.word_count)
     losses = np.zeros(block.row_count)
-    for row, first, last, gathered in gather_rows(block, everything, longest=len(block.columns)):
-        values, weights = block.values[first:last], block.weights[first:last]
-        matrix = whitening.shared * identity + gathered.T @ (weights[:, None] * gathered)
+    identity = np.eye(state.shape[1])
+    for first in range(0, block.row_count, EXACT_ROWS):
+        rows = np.arange(first, min(first + EXACT_ROWS, block.row_count))
+        part = undivided(block.of_rows(rows))
+        matrices = np.tile(whitening.shared * identity, (len(rows), 1, 1))
+        for row, cells, gathered in visit_cells(part, other):
+            matrices[row] += gathered.T @ (part.block.weights[cells, None] * gathered)
         if whitening.shared == 0:
-            matrix += 1e-6 * np.trace(matrix) / len(matrix) * identity
-        if matrix[0, 0] > 0:
-            right = (weights * values) @ gathered + whitening.shared * whitening.constant
-            state[row] = np.linalg.solve(matrix, right)
-        errors = gathered @ state[row] - values
-        losses[row] = weights @ (errors * errors)
+            diagonals = np.trace(matrices, axis1=1, axis2=2) / len(identity)
+            matrices += 1e-6 * diagonals[:, None, None] * identity
+        passed = PassedRows(part, other)
+        right = passed.sums(part.block.weights * part.block.values) + whitening.shared * whitening.constant
+        solvable = ~(matrices[:, 0, 0] <= 0)
+        state[rows[solvable]] = np.linalg.solve(matrices[solvable], right[solvable, :, None])[:, :, 0]
+        errors = passed.products(state[rows]) - part.block.values
+        losses[rows] = passed.row_totals(part.block.weights * errors * errors)
     return _finish(block, state, whitening, losses)
 
 
@@ -188,7 +161,7 @@ def cell_errors(held: RowBlock, other: OtherSide, whitening: Whitening, factors:
     """Sum of (u_i.v_j - x_ij)^2 over cells kept from the fit, and how many they are."""
     if not len(held.columns):
         return 0.0, 0
-    errors, _ = pass_over_cells(held, *other, factors @ whitening.lower, less=held.values)
+    errors = PassedRows(undivided(held), other).products(factors @ whitening.lower) - held.values
     return float(errors @ errors), len(errors)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pmi_spark.factorization import cell_passes
 from pmi_spark.factorization import solver as solver_module
+from pmi_spark.factorization.cell_passes import OtherSide
 from pmi_spark.factorization.loss import (
     LossSettings,
     Whitening,
@@ -21,7 +22,6 @@ from pmi_spark.factorization.loss import (
 )
 from pmi_spark.factorization.row_blocks import Cells, RowBlock, build_row_block
 from pmi_spark.factorization.solver import (
-    OtherSide,
     Solved,
     cell_errors,
     solve_exact,
@@ -85,7 +85,7 @@ def gather(solved: list[Solved]) -> np.ndarray:
 def other_side(factors: np.ndarray, whitening: Whitening, slice_words: int = WORDS) -> OtherSide:
     white = np.empty_like(factors)
     whitened_rows(factors, whitening, out=white)
-    return OtherSide(lambda first, last: white[first:last], len(factors), slice_words)
+    return OtherSide(lambda first, last: white[first:last], *factors.shape, slice_words)
 
 
 def half_sweep(
@@ -273,7 +273,7 @@ class TestSlices:
             asked.append((first, last))
             return inner.rows(first, last)
 
-        other = OtherSide(rows, WORDS, 8)
+        other = OtherSide(rows, WORDS, DIMENSIONS, 8)
         solve_weighted(problem.blocks[0], other, whitening, problem.left[::BLOCKS], LOSSES[0], 2)
         assert set(asked) == {(0, 8), (8, 16), (16, 24), (24, 30)}
 
@@ -282,8 +282,6 @@ class TestSlices:
         whole, whole_loss = half_sweep(problem, LOSSES[0], 2)
         for module in (cell_passes, solver_module):
             monkeypatch.setattr(module, "BUFFER_CELLS", buffer_cells)
-        # The default of gather_rows was bound when it was defined.
-        monkeypatch.setattr(cell_passes.gather_rows, "__defaults__", (buffer_cells,))
         parts, parts_loss = half_sweep(problem, LOSSES[0], 2)
         np.testing.assert_allclose(parts, whole, rtol=1e-3, atol=1e-4)
         assert parts_loss == pytest.approx(whole_loss, rel=1e-4)
