@@ -171,7 +171,11 @@ class VectorsConfig:
     )
     solver_steps: int = setting(1, "conjugate-gradient steps a row and half-sweep", unit="steps", low=1, high=1000)
     held_out: float = setting(
-        0.0, "pairs kept from the fit to judge it, by a hash of their words", unit="share of pairs", low=0, high=0.5
+        0.01,
+        "pairs kept from the fit to judge and to calibrate it, by a hash of their words",
+        unit="share of pairs",
+        low=0,
+        high=0.5,
     )
     exponent: float = setting(
         0.35,
@@ -179,11 +183,8 @@ class VectorsConfig:
         low=0,
         high=1,
     )
-    frequency_exponent: float = setting(
-        0.0,
-        "vectors are stretched by (f / typical f) ^ -frequency_exponent at the read-out; cosines do not change",
-        low=0,
-        high=1,
+    calibrate: bool = setting(
+        True, "stretch vectors by frequency so that estimates fit the held-out pairs; cosines do not change"
     )
     seed: int = setting(1, "seed of the initial factors", low=0, high=2**63 - 1)
     init: str = setting(

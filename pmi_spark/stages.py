@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from pmi_spark import schemas
 from pmi_spark.artifacts import Artifacts, PartFile
+from pmi_spark.association.measures import log_probabilities
 from pmi_spark.association.pmi import compute_pmi, parse_measures
 from pmi_spark.bad_shards import BadShards
 from pmi_spark.config import Config
@@ -23,6 +24,7 @@ from pmi_spark.corpus.tokenizers import resolve_jieba_engine
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
 from pmi_spark.corpus.vocabulary import count_words, number_words
 from pmi_spark.errors import InputError, RunError
+from pmi_spark.factorization.held_pairs import Independence
 from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.storage import escape_glob
@@ -154,19 +156,12 @@ class StageRuns:
     def pmi(self) -> Built:
         """Pair counts and marginals -> PMI."""
         settings = self._config.pmi
-        vocabulary = self._read_vocabulary()
-        facts = self._artifacts.require("pairs").facts
-        denominator = facts["denominator"]
-        total = facts["marginal_total"] / denominator
-        if settings.marginals == "window":
-            marginals = self._read_marginals() / denominator
-        else:
-            marginals = np.asarray(vocabulary["word_count"]).astype(np.float64)
+        marginals, total = self._pmi_marginals(self._read_vocabulary())
         pmi = compute_pmi(
             self._spark,
             pair_files=self._artifacts.read_files("pairs"),
             marginals=marginals,
-            denominator=denominator,
+            denominator=self._artifacts.require("pairs").facts["denominator"],
             context_smoothing=settings.context_smoothing,
             further=parse_measures(settings.measures, settings.marginals),
             window_total=total,
@@ -174,7 +169,19 @@ class StageRuns:
         )
         return Built(self._artifacts.write_encoded("pmi", pmi), {"window_total": total})
 
+    def _pmi_marginals(self, vocabulary: pa.Table) -> tuple[npt.NDArray[np.float64], float]:
+        """What P(i) is made of, one number a word id, and N, the sum over ordered pairs in weighted occurrences."""
+        facts = self._artifacts.require("pairs").facts
+        if self._config.pmi.marginals == "window":
+            marginals = self._read_marginals() / facts["denominator"]
+        else:
+            marginals = np.asarray(vocabulary["word_count"]).astype(np.float64)
+        return marginals, facts["marginal_total"] / facts["denominator"]
+
     def vectors(self, identity: str) -> Built:
         """PMI -> word vectors."""
-        stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, identity)
-        return stage.build(self._read_vocabulary())
+        vocabulary = self._read_vocabulary()
+        marginals, total = self._pmi_marginals(vocabulary)
+        independence = Independence(log_probabilities(marginals, self._config.pmi.context_smoothing), total)
+        stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, independence, identity)
+        return stage.build(vocabulary)

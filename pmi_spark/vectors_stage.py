@@ -15,9 +15,11 @@ from pmi_spark.artifacts import Artifacts
 from pmi_spark.config import VectorsConfig
 from pmi_spark.errors import ConfigurationError, InputError, RunError
 from pmi_spark.factorization.als import State, SweepReport, SweepSettings, fold_in, initial_factors, sweep
-from pmi_spark.factorization.canonical import canonical_form
+from pmi_spark.factorization.calibration import FEWEST_PAIRS, LengthScale, PairSample, calibrate
+from pmi_spark.factorization.canonical import Canonical, canonical_form
 from pmi_spark.factorization.earlier import Gauged, Match, align, fill_in, match_words, start_from
-from pmi_spark.factorization.lengths import LengthScale, fit_lengths, typical_count
+from pmi_spark.factorization.held_pairs import Independence, sample_held_pairs
+from pmi_spark.factorization.lengths import fit_lengths, typical_count
 from pmi_spark.factorization.loss import LossSettings
 from pmi_spark.factorization.mllib import mllib_factors
 from pmi_spark.factorization.row_blocks import Ids
@@ -32,15 +34,25 @@ ROTATION = "_rotation"
 
 
 class VectorsStage:
-    """PMI -> word vectors, for one output directory and configuration; ``identity`` is the stage's fingerprint."""
+    """PMI -> word vectors, for one output directory and configuration.
+
+    ``independence`` is what the table's PMI compares counts with, ``identity`` the stage's fingerprint.
+    """
 
     def __init__(
-        self, spark: SparkSession, artifacts: Artifacts, settings: VectorsConfig, reporter: Reporter, identity: str
+        self,
+        spark: SparkSession,
+        artifacts: Artifacts,
+        settings: VectorsConfig,
+        reporter: Reporter,
+        independence: Independence,
+        identity: str,
     ) -> None:
         self._spark = spark
         self._artifacts = artifacts
         self._settings = settings
         self._reporter = reporter
+        self._independence = independence
         self._states = SweepStates(artifacts.storage, f"{artifacts.folder('vectors')}/{FOLDER}", identity)
 
     def build(self, vocabulary: pa.Table) -> Built:
@@ -92,7 +104,7 @@ class VectorsStage:
                 f"vectors.init has {matrix.shape[1]} dimensions, vectors.dimensions is {self._settings.dimensions}",
                 cure=f"set vectors.dimensions to {matrix.shape[1]}",
             )
-        lengths = LengthScale(gauge.frequency_exponent, gauge.frequency_reference)
+        lengths = LengthScale(gauge.frequency_exponent, gauge.frequency_reference, gauge.slope)
         return Gauged(
             words=table["word"].to_pylist(),
             word_counts=np.asarray(table["word_count"]),
@@ -102,6 +114,7 @@ class VectorsStage:
             shift=gauge.shift,
             lengths=lengths,
             rotation=rotation,
+            fitted_shift=gauge.fitted_shift,
             regularization=gauge.regularization,
         )
 
@@ -111,6 +124,7 @@ class VectorsStage:
         """All words' vectors, in canonical form; from ``left`` and ``right``, without a warm start, where given."""
         settings = self._settings
         words = vocabulary["word"].to_pylist()
+        sample = None
         if settings.solver == "mllib":
             factors = mllib_factors(
                 self._artifacts.read("pmi", schemas.PMI),
@@ -126,7 +140,9 @@ class VectorsStage:
             if state is not None:
                 self._reporter.note("vectors", f"going on after {len(state.reports)} sweeps that were saved")
             state = state or State(np.zeros_like(right) if left is None else left, right)
-            factors = self._swept(words, state, facts, warm_sweeps=0 if left is not None else settings.warm_sweeps)
+            warm_sweeps = 0 if left is not None else settings.warm_sweeps
+            left_side, right_side, sample = self._swept(words, state, facts, warm_sweeps)
+            factors = left_side, right_side
         canonical = canonical_form(*factors)
         word_counts = np.asarray(vocabulary["word_count"])
         fit = fit_lengths(*canonical, word_counts)
@@ -134,20 +150,50 @@ class VectorsStage:
         if settings.background == 0:
             line = f"|v|^2 = {fit.intercept:.2f} - {fit.slope:.3f} log p, rank correlation {fit.spearman:.3f}"
             self._reporter.note("vectors", line)
-        lengths = LengthScale(settings.frequency_exponent, typical_count(word_counts))
+        shift, lengths = self._calibrated(canonical, word_counts, sample, facts)
         return Gauged(
             words=words,
             word_counts=word_counts,
             matrix=lengths.of(word_counts) * canonical.vectors(settings.exponent),
             eigenvalues=canonical.eigenvalues,
             exponent=settings.exponent,
-            shift=settings.shift,
+            shift=shift,
             lengths=lengths,
             rotation=None,
+            fitted_shift=settings.shift,
             regularization=facts.get("regularization", 0.0),
         )
 
-    def _swept(self, words: list[str], start: State, facts: dict[str, Any], warm_sweeps: int) -> tuple[Floats, Floats]:
+    def _calibrated(
+        self, canonical: Canonical, word_counts: npt.NDArray[np.int64], sample: PairSample | None, facts: dict[str, Any]
+    ) -> tuple[float, LengthScale]:
+        """What an estimate adds (nats) and the rows' stretch; as fitted where too few pairs were kept to say better."""
+        reference = typical_count(word_counts)
+        as_fitted = self._settings.shift, LengthScale(0.0, reference)
+        if sample is None:
+            return as_fitted
+        pairs = int(np.count_nonzero(sample.counts))
+        if pairs < FEWEST_PAIRS:
+            line = f"estimates are not calibrated: {pairs:,} pairs were held out, {FEWEST_PAIRS:,} are needed"
+            self._reporter.note("vectors", line)
+            return as_fitted
+        products = canonical.products(sample.rows, sample.columns)
+        found = calibrate(sample, products, word_counts, reference, self._settings.shift)
+        facts["calibration"] = {
+            "pairs": pairs,
+            "shift": found.intercept,
+            "slope": found.lengths.slope,
+            "frequency_exponent": found.lengths.exponent,
+            "gain_nats_a_meeting": round(found.gain, 4),
+        }
+        scale = f"{found.lengths.slope:.2f} (f f' / {reference:,.0f}^2)^-{found.lengths.exponent:.2f}"
+        formula = f"{found.intercept:.2f} + {scale} u.v"
+        self._reporter.note("vectors", f"estimates calibrated on {pairs:,} held-out pairs: {formula} nats")
+        return found.intercept, found.lengths
+
+    def _swept(
+        self, words: list[str], start: State, facts: dict[str, Any], warm_sweeps: int
+    ) -> tuple[Floats, Floats, PairSample | None]:
         settings = self._sweep_settings(warm_sweeps)
         table = self._table(len(words), settings_shift=self._settings.shift)
         try:
@@ -156,18 +202,26 @@ class VectorsStage:
             for state in sweep(table, start, self._loss(table), settings, words):
                 self._states.save(state)
                 self._tell(state.reports[-1], settings)
+            sample = self._held_pairs(table)
         finally:
             table.blocks.unpersist()
         facts["cells"] = table.cell_count
         facts["sweeps"] = [_as_fact(report) for report in state.reports]
-        return state.left, state.right
+        return state.left, state.right, sample
+
+    def _held_pairs(self, table: Table) -> PairSample | None:
+        """The pairs to calibrate by. Where pairs were left out for their PMI, those kept from the fit are no sample."""
+        settings = self._settings
+        if not settings.calibrate or not settings.held_out or settings.cells == "positive":
+            return None
+        return sample_held_pairs(table, self._independence, settings.held_out, settings.shift)
 
     def _folded_in(self, earlier: Gauged, match: Match, vocabulary: pa.Table) -> Gauged:
         """The earlier vectors as they are, and new words solved against them in one half-step."""
         words = vocabulary["word"].to_pylist()
         _, right = start_from(earlier, match, len(words))
         new = match.new_words(len(words))
-        table = self._table(len(words), settings_shift=earlier.shift, only_rows=new)
+        table = self._table(len(words), settings_shift=earlier.fitted_shift, only_rows=new)
         try:
             loss = self._loss(table)._replace(regularization=earlier.regularization)
             left = fold_in(table, right, loss, self._sweep_settings(0), words)

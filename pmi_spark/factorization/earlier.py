@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pmi_spark.factorization.lengths import LengthScale
+from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.row_blocks import Doubles, Floats, Ids, Longs
 
 
@@ -19,7 +19,7 @@ class Gauged(NamedTuple):
     """Vectors (words x d) and the gauge they are written in: R E |L|^exponent, turned by ``rotation`` if there is one.
 
     ``eigenvalues`` are L, ``lengths`` says how the rows were stretched (R, diagonal), ``shift`` (nats) is added to
-    every estimate, ``regularization`` is the lambda they were fitted with.
+    every estimate. ``fitted_shift`` (nats) was taken off every PMI before the fit, ``regularization`` is its lambda.
     """
 
     words: Sequence[str]
@@ -30,6 +30,7 @@ class Gauged(NamedTuple):
     shift: float
     lengths: LengthScale
     rotation: Doubles | None
+    fitted_shift: float
     regularization: float = 0.0
 
 

@@ -1,4 +1,4 @@
-"""How long a word's vector is: stretched by frequency at the read-out, and what length tells of rarity. Pure numpy."""
+"""How long a word's vector is, and what that tells of its rarity. Pure numpy."""
 
 from __future__ import annotations
 
@@ -8,32 +8,6 @@ import numpy as np
 from scipy import stats
 
 from pmi_spark.factorization.row_blocks import Doubles, Floats, Longs
-
-
-class LengthScale(NamedTuple):
-    """r_i = (f_i / reference)^-exponent: rare words' vectors are made longer, frequent words' shorter.
-
-    The background draws every row towards 0, and a rare word, whose cells weigh little, the most; so estimates between
-    rare words come out too near the shift. Stretching the rows ranks them better without a word more in the model: the
-    estimate is still one product, shift + r_i r_j u_i.v_j, it still adds up over sets of words, and cosines do not
-    change. On text that was not counted, 0.2 raises the rank correlation of estimated with met PMI from .26 to .75 and
-    tells unseen pairs apart as well as before (AUC .733 and .736; three shards of English Wikipedia against the
-    fourth).
-
-    But: that is the order alone. Over pairs met ten times or more the estimate's error rose from 1.5 to 3.3 nats, and
-    river and confluence came to 18.8 where they had 6.2. So the default is 0, and other values are for ranking.
-    """
-
-    exponent: float
-    reference: float
-
-    def of(self, word_counts: Longs) -> Floats:
-        """r (words x 1).
-
-        >>> LengthScale(0.5, 100.0).of(np.array([400, 25])).ravel()
-        array([0.5, 2. ], dtype=float32)
-        """
-        return ((word_counts / self.reference) ** -self.exponent).astype(np.float32)[:, None]
 
 
 def typical_count(word_counts: Longs) -> float:

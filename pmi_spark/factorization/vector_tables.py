@@ -32,6 +32,8 @@ def vector_slices(vectors: Gauged) -> Iterator[pa.Table]:
         "shift": vectors.shift,
         "frequency_exponent": vectors.lengths.exponent,
         "frequency_reference": vectors.lengths.reference,
+        "slope": vectors.lengths.slope,
+        "fitted_shift": vectors.fitted_shift,
         "regularization": vectors.regularization,
     }
     words = pa.array(vectors.words, pa.string())

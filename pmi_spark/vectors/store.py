@@ -122,8 +122,8 @@ def matrix_of(lists: pa.ChunkedArray) -> Floats:
 class Gauge(NamedTuple):
     """What the vector column's metadata says: eigenvalues L, read-out exponent p, shift (nats), the stretching of rows.
 
-    The stretching is (f / frequency_reference)^-frequency_exponent for a word that occurs f times, ``regularization``
-    is the lambda of the fit.
+    The stretching is sqrt(slope) (f / frequency_reference)^-frequency_exponent for a word that occurs f times. Before
+    the fit ``fitted_shift`` (nats) was taken off every PMI, ``regularization`` is its lambda.
     """
 
     eigenvalues: npt.NDArray[np.float64]
@@ -131,6 +131,8 @@ class Gauge(NamedTuple):
     shift: float
     frequency_exponent: float
     frequency_reference: float
+    slope: float
+    fitted_shift: float
     regularization: float
 
 

@@ -20,7 +20,7 @@ from pmi_spark.schemas import PAIRS, PMI, VOCABULARY
 from pmi_spark.vectors.query import related_words, similar_words
 from pmi_spark.vectors.store import load_vectors, read_artifact
 
-OVERRIDES = ["vectors.dimensions=6", "pairs.subsample=0", "pairs.files=4"]
+OVERRIDES = ["vectors.dimensions=6", "vectors.held_out=0", "pairs.subsample=0", "pairs.files=4"]
 TOPICS = ("sea", "law")
 
 

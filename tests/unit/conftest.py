@@ -127,6 +127,8 @@ def write_vectors(write_artifact: ArtifactWriter) -> Callable[..., None]:
             "shift": SHIFT,
             "frequency_exponent": 0.0,
             "frequency_reference": 1.0,
+            "slope": 1.0,
+            "fitted_shift": -0.5,
             "regularization": 0.1,
         }
         rows = BASIS * np.abs(EIGENVALUES) ** exponent @ (np.eye(3) if rotation is None else rotation)

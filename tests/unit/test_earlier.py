@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.earlier import Gauged, align, fill_in, match_words, start_from
-from pmi_spark.factorization.lengths import LengthScale
 from pmi_spark.vectors.store import WordVectors
 
 EIGENVALUES = np.array([9.0, -5.0, 2.0, -0.5])
@@ -32,11 +32,11 @@ def gauged(
     frequency_exponent: float = 0.25,
 ) -> Gauged:
     """Vectors of twenty words in a gauge; rare words' are stretched."""
-    lengths = LengthScale(frequency_exponent, 50.0)
+    lengths = LengthScale(frequency_exponent, 50.0, 1.5)
     rotation = orthonormal(4, 4, 2) if turn == "turned" else None
     matrix = lengths.of(COUNTS) * orthonormal(len(EARLIER), 4, 1) * np.abs(eigenvalues) ** exponent
     matrix = (matrix if rotation is None else matrix @ rotation).astype(np.float32)
-    return Gauged(EARLIER, COUNTS, matrix, eigenvalues, exponent, -1.5, lengths, rotation, 0.75)
+    return Gauged(EARLIER, COUNTS, matrix, eigenvalues, exponent, -1.5, lengths, rotation, -2.5, 0.75)
 
 
 def estimates(vectors: Gauged) -> np.ndarray:
@@ -104,8 +104,15 @@ class TestFillingIn:
         assert found.words == NOW
         assert found.word_counts is NOW_COUNTS
         assert found.matrix.dtype == np.float32
-        kept = (exponent, earlier.shift, earlier.lengths, earlier.rotation, 0.75)
-        assert (found.exponent, found.shift, found.lengths, found.rotation, found.regularization) == kept
+        kept = (exponent, earlier.shift, earlier.lengths, earlier.rotation, -2.5, 0.75)
+        assert (
+            found.exponent,
+            found.shift,
+            found.lengths,
+            found.rotation,
+            found.fitted_shift,
+            found.regularization,
+        ) == kept
         np.testing.assert_array_equal(found.eigenvalues, earlier.eigenvalues)
 
     def test_a_new_words_estimates_are_its_factors_product_with_the_other_side_stretched(self, exponent, turn):

@@ -12,7 +12,13 @@ import pytest
 from pmi_spark.errors import EXIT_USAGE, InputError, RunError
 from pmi_spark.vectors.store import load_vectors, observed_pairs, read_artifact
 
-UNSTRETCHED = {"frequency_exponent": 0.0, "frequency_reference": 1.0, "regularization": 0.0}
+UNSTRETCHED = {
+    "frequency_exponent": 0.0,
+    "frequency_reference": 1.0,
+    "slope": 1.0,
+    "fitted_shift": -0.5,
+    "regularization": 0.0,
+}
 
 
 def test_vectors_are_loaded_by_id_whatever_the_order_of_files_and_rows(finished_run):

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from pmi_spark.factorization import vector_tables
+from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.earlier import Gauged
-from pmi_spark.factorization.lengths import LengthScale
 from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
 from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.schemas import ROTATION, VECTORS
@@ -23,7 +23,7 @@ COUNTS = np.arange(100, 80, -1)
 
 def make_vectors() -> Gauged:
     matrix = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
-    return Gauged(WORDS, COUNTS, matrix, EIGENVALUES, 0.25, -1.5, LengthScale(0.15, 91.25), None, 2.5)
+    return Gauged(WORDS, COUNTS, matrix, EIGENVALUES, 0.25, -1.5, LengthScale(0.15, 91.25, 1.25), None, -2.0, 2.5)
 
 
 @pytest.mark.parametrize("rows", [1, 7, 19, 20, 1 << 16])
@@ -46,7 +46,7 @@ def test_every_slice_has_the_artifacts_columns_and_carries_the_gauge(monkeypatch
         part.validate(full=True)
         gauge = gauge_of(part.schema)
         assert gauge.eigenvalues.tolist() == EIGENVALUES.tolist()
-        assert gauge[1:] == (0.25, -1.5, 0.15, 91.25, 2.5)
+        assert gauge[1:] == (0.25, -1.5, 0.15, 91.25, 1.25, -2.0, 2.5)
 
 
 def test_signs_stand_beside_the_eigenvalues():

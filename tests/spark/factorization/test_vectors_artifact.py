@@ -10,8 +10,8 @@ import pytest
 
 from pmi_spark.artifacts import Manifest
 from pmi_spark.factorization import vector_tables
+from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.earlier import Gauged
-from pmi_spark.factorization.lengths import LengthScale
 from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
 from pmi_spark.schemas import ROTATION, VECTORS
 from pmi_spark.vectors.store import load_vectors
@@ -33,7 +33,7 @@ def test_what_is_read_is_what_was_written(
     monkeypatch.setattr(vector_tables, "ROWS_PER_SLICE", 8)
     basis, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(20, 3)))
     matrix = basis * np.abs(EIGENVALUES) ** 0.25 @ (np.eye(3) if rotation is None else rotation)
-    written = Gauged(WORDS, COUNTS, matrix.astype(np.float32), EIGENVALUES, 0.25, -1.5, PLAIN, rotation, 2.5)
+    written = Gauged(WORDS, COUNTS, matrix.astype(np.float32), EIGENVALUES, 0.25, -1.5, PLAIN, rotation, -2.0, 2.5)
 
     store = artifacts(tmp_path / "out")
     files = store.write_tables("vectors", vector_slices(written))
@@ -50,6 +50,8 @@ def test_what_is_read_is_what_was_written(
         "shift": -1.5,
         "frequency_exponent": 0.0,
         "frequency_reference": 90.5,
+        "slope": 1.0,
+        "fitted_shift": -2.0,
         "regularization": 2.5,
     }
     rows = frame.orderBy("word_id").collect()
@@ -75,7 +77,7 @@ def test_what_is_read_is_what_was_written(
 
 def test_a_lost_rotation_is_noticed(artifacts: Callable, tmp_path: Path) -> None:
     store = artifacts(tmp_path / "out")
-    vectors = Gauged(WORDS, COUNTS, np.ones((20, 3), np.float32), EIGENVALUES, 0.5, 0.0, PLAIN, np.eye(3))
+    vectors = Gauged(WORDS, COUNTS, np.ones((20, 3), np.float32), EIGENVALUES, 0.5, 0.0, PLAIN, np.eye(3), 0.0)
     files = store.write_tables("vectors", vector_slices(vectors))
     (side,) = store.write_tables("vectors", [rotation_table(np.eye(3))], "_rotation")
     store.commit(Manifest("vectors", "print", 20, files, {}, {}, side_files=(side,)))
