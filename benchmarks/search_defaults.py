@@ -15,40 +15,24 @@ import argparse
 import dataclasses
 import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from compare_peers import scores_of
-from judge_unseen import Judges, choose_judges, count_held_out, judge, run
+from judge_unseen import choose_judges, count_held_out, judge, run
 from machine import write_record
 
 from pmi_spark.config import build_config
 from pmi_spark.vectors.store import WordVectors, load_vectors
 
 EXPONENTS = (0.0, 0.25, 0.35, 0.5)
-FREQUENCY_EXPONENTS = (0.0, 0.1, 0.15, 0.2, 0.25)
 
 
 def at_exponent(vectors: WordVectors, exponent: float) -> WordVectors:
     """The same vectors read out at another p."""
     powers = np.where(vectors.eigenvalues != 0, np.abs(vectors.eigenvalues), 1.0) ** (exponent - vectors.exponent)
     return dataclasses.replace(vectors, matrix=(vectors.matrix * powers).astype(np.float32), exponent=exponent)
-
-
-def at_frequency_exponent(vectors: WordVectors, was: float, exponent: float) -> WordVectors:
-    """The same vectors stretched otherwise."""
-    stretch = vectors.word_counts.astype(np.float64) ** (was - exponent)
-    stretch /= np.exp(np.log(stretch).mean())
-    return dataclasses.replace(vectors, matrix=(vectors.matrix * stretch[:, None]).astype(np.float32))
-
-
-def unseen(vectors: WordVectors, judges: Judges, was: float) -> Iterator[dict[str, Any]]:
-    """AUC and rank correlation at each frequency exponent."""
-    for exponent in FREQUENCY_EXPONENTS:
-        stretched = at_frequency_exponent(vectors, was, exponent)
-        yield {"frequency_exponent": exponent, **judge(stretched.estimated_pmi, judges)}
 
 
 def main() -> None:
@@ -81,7 +65,7 @@ def main() -> None:
                 run(["tokens", "--input", *arguments.held_out, "--output", held_out, *overrides])
                 counted = count_held_out(held_out, train, config.pairs.window, config.pairs.subsample)
                 judges = choose_judges(*counted, train)
-                row["unseen"] = list(unseen(load_vectors(train), judges, config.vectors.frequency_exponent))
+                row["unseen"] = judge(load_vectors(train).estimated_pmi, judges)
             rows.append(row)
             write_record(arguments.record, {"text": [Path(path).name for path in arguments.input], "rows": rows})
             print(json.dumps(row, ensure_ascii=False), flush=True)
