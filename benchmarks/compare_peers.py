@@ -88,9 +88,9 @@ def scores_of(vectors: WordVectors, judgements: Sequence[str], analogies: Sequen
     return found
 
 
-def write_corpus(output: str, corpus: str) -> None:
-    """The tokens of a run as text, a document a line."""
-    tokens, _ = read_artifact(output, "tokens", columns=["words"])
+def write_corpus(output: str, corpus: str, artifact: str = "tokens") -> None:
+    """The tokens of a run, or its phrases, as text, a document a line."""
+    tokens, _ = read_artifact(output, artifact, columns=["words"])
     with Path(corpus).open("w", encoding="utf-8") as file:
         for chunk in tokens["words"].chunks:
             file.writelines(" ".join(words) + "\n" for words in chunk.to_pylist())

@@ -1,4 +1,4 @@
-"""The path of the data: documents -> tokens (-> phrases) -> vocabulary -> pairs -> pmi -> vectors; a stage, an artifact."""
+"""The path of the data: documents -> tokens (-> phrases) -> vocabulary -> pairs -> pmi -> vectors, each an artifact."""
 
 from __future__ import annotations
 
