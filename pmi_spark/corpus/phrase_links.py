@@ -153,8 +153,8 @@ def unpack_pairs(pairs: Longs) -> tuple[Longs, Longs]:
 def count_links(pairs: Longs, betweens: Longs) -> tuple[Longs, Longs, Longs]:
     """Packed links -> the distinct (pairs, betweens) and how often each occurs. 20 ns a link without connectors.
 
-    >>> count_links(np.array([7, 3, 7, 7]), np.array([0, 0, 0, 1]))
-    (array([3, 7, 7]), array([0, 0, 1]), array([1, 2, 1]))
+    >>> count_links(np.array([7, 3, 7, 7, 7, 7]), np.array([0, 0, 0, 2, 1, 2]))
+    (array([3, 7, 7, 7]), array([0, 0, 1, 2]), array([1, 2, 1, 2]))
     """
     apart = betweens != 0
     near = np.sort(pairs[~apart])

@@ -232,7 +232,9 @@ def join_files(
 ) -> DataFrame:
     """Files of ``tokens`` -> files of ``phrases``, one for one and row for row, with the phrases of all passes joined.
 
-    Beside each its documents, its words, and how many phrases each pass made. A narrow map: nothing is shuffled.
+    Beside each its documents, its words, and how many phrases each pass made. A narrow map: nothing is shuffled. The
+    phrases are broadcast, 50 bytes each. A file's bytes follow from its file of tokens and the phrases alone; which
+    documents share a file is all that depends on how the text was read.
     """
     joins = token_files.sparkSession.sparkContext.broadcast(_Joins(tuple(entry.table for entry in passes), rule))
     return token_files.mapInArrow(_file_joiner(joins, row_counts), PHRASE_FILES)

@@ -16,6 +16,7 @@ TEXT = ["we saw new york today", "new york never sleeps", "they love new york no
 OFF = ["vocabulary.minimum_count=1", "pairs.subsample=0", "pairs.files=2"]
 ON = [*OFF, "phrases.passes=1", "phrases.minimum_count=3", "phrases.threshold=0.3"]
 COUNTED = STAGES[: STAGES.index("pairs") + 1]
+NUMBERED = COUNTED[:-1]
 
 
 class Joined(NamedTuple):
@@ -70,34 +71,26 @@ def test_the_artifact_has_the_rows_of_tokens_and_a_table_of_phrases(joined: Join
 def test_off_by_default_it_is_neither_run_nor_mentioned_nor_written(
     joined: Joined, run_stages: Callable, tmp_path: Path
 ) -> None:
-    told = run_stages(tmp_path / "out", [joined.text], COUNTED, OFF)
-    assert told.events == [(event, stage) for stage in CORE_STAGES[:3] for event in ("started", "finished")]
+    told = run_stages(tmp_path / "out", [joined.text], NUMBERED, OFF)
+    assert told.events == [(event, stage) for stage in CORE_STAGES[:2] for event in ("started", "finished")]
     assert told.notes == []
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pairs", "tokens", "vocabulary"]
-    assert set(read_artifact(str(tmp_path / "out"), "pairs")[1].upstream) == {"tokens", "vocabulary"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["tokens", "vocabulary"]
+    assert set(read_artifact(str(tmp_path / "out"), "vocabulary")[1].upstream) == {"tokens"}
 
 
 def test_turned_off_its_artifact_is_passed_over_and_turned_on_again_it_is_still_good(
     joined: Joined, run_stages: Callable
 ) -> None:
-    off = run_stages(joined.output, [joined.text], COUNTED, OFF)
-    assert (off.stages("skipped"), off.stages("finished")) == (["tokens"], ["vocabulary", "pairs"])
+    off = run_stages(joined.output, [joined.text], NUMBERED, OFF)
+    assert (off.stages("skipped"), off.stages("finished")) == (["tokens"], ["vocabulary"])
     assert "new_york" not in words_of(joined.output)
     # What was made from the tokens does not go with the phrases, nor the other way round.
     with pytest.raises(InputError, match=r"vocabulary was not made from phrases, which phrases\.passes asks for; run"):
         run_stages(joined.output, [], ["pairs"], ON)
-    on = run_stages(joined.output, [joined.text], COUNTED, ON)
-    assert (on.stages("skipped"), on.stages("finished")) == (["tokens", "phrases"], ["vocabulary", "pairs"])
+    on = run_stages(joined.output, [joined.text], NUMBERED, ON)
+    assert (on.stages("skipped"), on.stages("finished")) == (["tokens", "phrases"], ["vocabulary"])
     with pytest.raises(InputError, match="vocabulary was not made from tokens"):
         run_stages(joined.output, [], ["pairs"], OFF)
-    other = run_stages(joined.output, [joined.text], COUNTED, [*ON, "phrases.threshold=1"])
-    assert other.stages("finished") == ["phrases", "vocabulary", "pairs"]
-    assert other.notes == ["phrases: found none: lower phrases.threshold or phrases.minimum_count"]
-    tokens, phrases = (read_artifact(str(joined.output), name) for name in ("tokens", "phrases"))
-    assert phrases[0].equals(tokens[0])
-    assert len(read_artifact(str(joined.output), "phrases", side=True)[0]) == 0
-    assert phrases[1].facts["most_frequent"] == {}
-    run_stages(joined.output, [joined.text], COUNTED, ON)
 
 
 def test_asked_for_by_name_while_off_it_says_so(run_stages: Callable, tmp_path: Path) -> None:
@@ -119,3 +112,15 @@ def test_it_waits_for_tokens_and_the_vocabulary_waits_for_it(
 def test_a_wrong_delimiter_is_refused_before_any_work(run_stages: Callable, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"phrases\.delimiter"):
         run_stages(tmp_path / "out", [tmp_path], overrides=['phrases.delimiter=" "'])
+
+
+def test_other_settings_make_it_anew_and_finding_none_leaves_the_tokens_as_they_are(
+    joined: Joined, run_stages: Callable
+) -> None:
+    told = run_stages(joined.output, [joined.text], NUMBERED[:2], [*ON, "phrases.threshold=1"])
+    assert (told.stages("skipped"), told.stages("finished")) == (["tokens"], ["phrases"])
+    assert told.notes == ["phrases: found none: lower phrases.threshold or phrases.minimum_count"]
+    tokens, phrases = (read_artifact(str(joined.output), name) for name in ("tokens", "phrases"))
+    assert phrases[0].equals(tokens[0])
+    assert len(read_artifact(str(joined.output), "phrases", side=True)[0]) == 0
+    assert phrases[1].facts["most_frequent"] == {}
