@@ -25,7 +25,7 @@ import numpy as np
 from machine import memory_bandwidth, spread, write_record
 from workers import tree_memory
 
-from pmi_spark.artifacts import STAGES
+from pmi_spark.artifacts import CORE_STAGES
 from pmi_spark.vectors.evaluate import read_analogies, read_judgements, score_analogies, score_similarity
 from pmi_spark.vectors.store import WordVectors, load_vectors, read_artifact
 
@@ -88,9 +88,9 @@ def scores_of(vectors: WordVectors, judgements: Sequence[str], analogies: Sequen
     return found
 
 
-def write_corpus(output: str, corpus: str) -> None:
-    """The tokens of a run as text, a document a line."""
-    tokens, _ = read_artifact(output, "tokens", columns=["words"])
+def write_corpus(output: str, corpus: str, artifact: str = "tokens") -> None:
+    """The tokens of a run, or its phrases, as text, a document a line."""
+    tokens, _ = read_artifact(output, artifact, columns=["words"])
     with Path(corpus).open("w", encoding="utf-8") as file:
         for chunk in tokens["words"].chunks:
             file.writelines(" ".join(words) + "\n" for words in chunk.to_pylist())
@@ -114,7 +114,7 @@ def compare(arguments: argparse.Namespace, folder: str) -> Runs:
         output = f"{folder}/{number}"
         command = [sys.executable, "-m", "pmi_spark.cli", "run", "--input", *arguments.input, "--output", output]
         runs.timed("pmi_spark", [*command, *overrides])
-        for stage in STAGES:
+        for stage in CORE_STAGES:
             manifest = json.loads(Path(output, stage, "_manifest.json").read_text())
             runs.stages.setdefault(stage, []).append(manifest["seconds"])
         if arguments.gensim:

@@ -18,7 +18,7 @@ from typing import Any
 
 from machine import memory_bandwidth, spread, write_record
 
-from pmi_spark.artifacts import STAGES
+from pmi_spark.artifacts import CORE_STAGES
 from pmi_spark.vectors.evaluate import read_judgements, score_similarity
 from pmi_spark.vectors.store import load_vectors
 
@@ -30,7 +30,7 @@ def run_once(inputs: list[str], settings: list[str], output: str) -> dict[str, f
     command = [sys.executable, "-m", "pmi_spark.cli", "run", "--input", *inputs, "--output", output, *overrides]
     subprocess.run(command, check=True)
     seconds = {"whole": time.monotonic() - start}
-    for stage in STAGES:
+    for stage in CORE_STAGES:
         seconds[stage] = json.loads(Path(output, stage, "_manifest.json").read_text())["seconds"]
     return seconds
 
@@ -60,7 +60,7 @@ def main() -> None:
             scores = {
                 Path(f).stem: score_similarity(vectors, read_judgements(f))._asdict() for f in arguments.judgements
             }
-            for stage in STAGES:
+            for stage in CORE_STAGES:
                 manifest = json.loads(Path(output, stage, "_manifest.json").read_text())
                 facts[stage] = {"rows": manifest["row_count"], **manifest["facts"]}
     seconds = {name: spread([run[name] for run in runs]) for name in runs[0]}

@@ -36,7 +36,9 @@ TASK_BYTES = 128 << 20
 # spark.files.openCostInBytes, at its default.
 OPEN_COST_BYTES = 4 << 20
 TEXT_SUFFIX = ".txt"
-STAGES = ("tokens", "vocabulary", "pairs", "pmi", "vectors")
+STAGES = ("tokens", "phrases", "vocabulary", "pairs", "pmi", "vectors")
+# Those of every run; phrases is left out unless its configuration asks for it.
+CORE_STAGES = tuple(stage for stage in STAGES if stage != "phrases")
 
 
 @dataclass(frozen=True)

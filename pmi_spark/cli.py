@@ -168,6 +168,12 @@ def tokens(
     _run_stages(["tokens"], _inputs(input, more), output, config, set, debug)
 
 
+@app.command(epilog=settings_epilog("phrases"))
+def phrases(output: Output, config: ConfigFile = None, set: Overrides = None, debug: Debug = False) -> None:
+    """Between stages 1 and 2: join words that want each other; nothing happens while phrases.passes is 0."""
+    _run_stages(["phrases"], [], output, config, set, debug)
+
+
 @app.command(epilog=settings_epilog("vocabulary"))
 def vocabulary(output: Output, config: ConfigFile = None, set: Overrides = None, debug: Debug = False) -> None:
     """Stage 2: count words and number them, the most frequent first."""

@@ -39,6 +39,23 @@ class TokensConfig:
 
 
 @dataclass(frozen=True)
+class PhrasesConfig:
+    """Tokens -> tokens in which words that want each other are one, as in new_york."""
+
+    passes: int = setting(
+        0, "each joins two words or phrases of the one before; 0 leaves the stage out", unit="passes", low=0, high=10
+    )
+    minimum_count: int = setting(
+        5, "neighbours that stand together less often are no phrase", unit="occurrences", low=1, high=10**12
+    )
+    threshold: float = setting(
+        0.5, "least normalised PMI of a phrase's words: 1 if they only occur together, 0 by chance", low=-1, high=1
+    )
+    delimiter: str = setting("_", "what stands between the words of a phrase")
+    connectors: str = setting("", "words that may stand inside a phrase, not at its ends, separated by commas: of, the")
+
+
+@dataclass(frozen=True)
 class VocabularyConfig:
     """Tokens -> vocabulary."""
 
@@ -219,6 +236,7 @@ class Config:
     """All sections. Frozen: a run's configuration is a value, and its manifest holds it whole."""
 
     tokens: TokensConfig = field(default_factory=TokensConfig)
+    phrases: PhrasesConfig = field(default_factory=PhrasesConfig)
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)
     pmi: PmiConfig = field(default_factory=PmiConfig)

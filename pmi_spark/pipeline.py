@@ -1,4 +1,4 @@
-"""The path of the data: documents -> tokens -> vocabulary -> pairs -> pmi -> vectors, one artifact a stage."""
+"""The path of the data: documents -> tokens (-> phrases) -> vocabulary -> pairs -> pmi -> vectors, each an artifact."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pmi_spark.artifacts import STAGES, Artifacts, Manifest, fingerprint
 from pmi_spark.association.pmi import parse_measures
 from pmi_spark.config import Config
 from pmi_spark.cooccurrence.windows import distance_weights
+from pmi_spark.corpus.phrases import make_rule
 from pmi_spark.corpus.sources import check_readable
 from pmi_spark.errors import InputError
 from pmi_spark.stage import Built, Reporter
@@ -47,8 +48,14 @@ class Pipeline:
         """
         parse_measures(self._config.pmi.measures, self._config.pmi.marginals)
         distance_weights(self._config.pairs.weighting, self._config.pairs.window)
+        make_rule(self._config.phrases)
         self._artifacts.refuse_foreign()
         for stage in stages:
+            if stage == "phrases" and not self._config.phrases.passes:
+                # Asked for by name it says why nothing happens; a former artifact stays, but nobody reads it.
+                if len(stages) == 1:
+                    self._reporter.note(stage, "left out: phrases.passes is 0")
+                continue
             upstream = self._input_upstream(inputs) if stage == "tokens" else self._artifact_upstream(stage)
             identity = fingerprint(FORMAT, stage, upstream, self._effective(stage))
             if self._artifacts.has_whole(stage, identity):
@@ -96,10 +103,17 @@ class Pipeline:
 
     def _artifact_upstream(self, stage: str) -> dict[str, Any]:
         """Fingerprints of the artifacts a stage reads; InputError when they are missing or do not belong together."""
-        needed = {"vocabulary": ["tokens"], "pairs": ["tokens", "vocabulary"]}.get(stage, ["vocabulary", "pairs"])
+        corpus = self._stages.corpus
+        first = {"phrases": ["tokens"], "vocabulary": [corpus], "pairs": [corpus, "vocabulary"]}
+        needed = first.get(stage, ["vocabulary", "pairs"])
         needed = [*needed, "pmi"] if stage == "vectors" else needed
         found = {name: self._artifacts.require(name) for name in needed}
         prints = {name: manifest.fingerprint for name, manifest in found.items()}
+        if stage == "pairs" and corpus not in found["vocabulary"].upstream:
+            raise InputError(
+                f"{self._artifacts.output}/vocabulary was not made from {corpus}, which phrases.passes asks for",
+                cure="run `pmi-spark vocabulary` again, or set phrases.passes as it was then",
+            )
         for name, manifest in found.items():
             for source, was in manifest.upstream.items():
                 if source in prints and prints[source] != was:

@@ -10,12 +10,14 @@ from pmi_spark.artifacts import Manifest
 # Facts worth a place on a stage's line, with their words.
 _SHOWN_FACTS = (
     ("words", "words"),
+    ("phrases", "phrases"),
     ("kept_words", "occurrences kept"),
     ("blocks", "blocks"),
     ("dimensions", "dimensions"),
 )
 _ROW_NAMES = {
     "tokens": "documents",
+    "phrases": "documents",
     "vocabulary": "words",
     "pairs": "pairs",
     "pmi": "pairs",

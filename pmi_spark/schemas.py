@@ -24,6 +24,17 @@ def _struct(**columns: object) -> StructType:
 # One row is a document; document_id is the xxhash64 of its text, so it does not depend on how shards are split.
 TOKENS = _struct(document_id=LongType(), words=ArrayType(StringType(), containsNull=False))
 
+# Beside ``phrases``, which has the columns of ``tokens``: one row is a phrase of the pass that joins first and second
+# (connectors between them stand in its spelling); phrase_count is how often they were linked before the joining.
+PHRASES = _struct(
+    phrase=StringType(),
+    first=StringType(),
+    second=StringType(),
+    pass_number=IntegerType(),
+    phrase_count=LongType(),
+    npmi=DoubleType(),
+)
+
 # One row is a kept word; word_id 0 is the most frequent, ties go by the word's code points.
 VOCABULARY = _struct(word_id=IntegerType(), word=StringType(), word_count=LongType(), document_count=LongType())
 

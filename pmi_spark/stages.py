@@ -19,6 +19,7 @@ from pmi_spark.config import Config
 from pmi_spark.cooccurrence.counting import Words, make_plan
 from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
 from pmi_spark.cooccurrence.windows import keep_thresholds
+from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
 from pmi_spark.corpus.sources import read_lines
 from pmi_spark.corpus.tokenizers import resolve_jieba_engine
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
@@ -31,6 +32,8 @@ from pmi_spark.storage import escape_glob
 from pmi_spark.vectors_stage import VectorsStage
 
 MARGINALS = "_marginals"
+PHRASES = "_phrases"
+MOST_FREQUENT = 10
 
 
 class StageRuns:
@@ -48,7 +51,7 @@ class StageRuns:
             return self.tokens(upstream)
         if stage == "vectors":
             return self.vectors(identity)
-        builders = {"vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi}
+        builders = {"phrases": self.phrases, "vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi}
         return builders[stage]()
 
     def jieba_engine(self) -> str:
@@ -86,10 +89,34 @@ class StageRuns:
         files = self._artifacts.write_encoded("tokens", tokens)
         return files, {**read.get, **written.get}
 
+    @property
+    def corpus(self) -> str:
+        """The artifact whose words are counted."""
+        return "phrases" if self._config.phrases.passes else "tokens"
+
+    def phrases(self) -> Built:
+        """Tokens -> tokens with phrases joined, and the table of phrases beside them."""
+        settings = self._config.phrases
+        rule = make_rule(settings)
+        files, rows = self._artifacts.read_files("tokens"), self._artifacts.paths("tokens")
+        passes = find_phrases(files, settings, rule, rows)
+        written = Observation()
+        joined = join_files(files, passes, rule, rows).observe(
+            written,
+            *(F.sum(name).alias(name) for name in ("documents", "words")),
+            *(F.sum(F.col("joined")[place]).alias(f"joined_{place}") for place in range(len(passes))),
+        )
+        parts = self._artifacts.write_encoded("phrases", joined)
+        table = pa.concat_tables([entry.rows for entry in passes]).combine_chunks()
+        side_files = self._artifacts.write_tables("phrases", [table], side=PHRASES)
+        if not len(table):
+            self._reporter.note("phrases", "found none: lower phrases.threshold or phrases.minimum_count")
+        return Built(parts, _phrase_facts(passes, table, written.get), side_files)
+
     def vocabulary(self) -> Built:
         """Tokens -> vocabulary; RunError when no word is frequent enough."""
         settings = self._config.vocabulary
-        counted = count_words(self._artifacts.read_files("tokens"), self._artifacts.paths("tokens"))
+        counted = count_words(self._artifacts.read_files(self.corpus), self._artifacts.paths(self.corpus))
         kept_total = Observation()
         vocabulary = number_words(counted, settings.minimum_count, settings.maximum_size).observe(
             kept_total, F.coalesce(F.sum("word_count"), F.lit(0)).alias("kept_words")
@@ -100,7 +127,7 @@ class StageRuns:
                 f"no word occurs {settings.minimum_count} times",
                 cure="lower vocabulary.minimum_count or give more text",
             )
-        total = self._artifacts.require("tokens").facts["words"]
+        total = self._artifacts.require(self.corpus).facts["words"]
         return Built(files, {**kept_total.get, "all_words": total})
 
     def _read_vocabulary(self) -> pa.Table:
@@ -117,14 +144,14 @@ class StageRuns:
         thresholds = keep_thresholds(word_counts, settings.subsample) if settings.subsample > 0 else None
         words = Words(vocabulary["word"].combine_chunks(), thresholds)
         minimum_units = int(np.ceil(settings.minimum_count * plan.weights.denominator))
-        shards = self._artifacts.paths("tokens")
+        shards = self._artifacts.paths(self.corpus)
 
         def count(left: list[str]) -> PairCounts:
-            streams = self._artifacts.stream_files("tokens", without=set(shards) - set(left))
+            streams = self._artifacts.stream_files(self.corpus, without=set(shards) - set(left))
             documents = {path: shards[path] for path in left}
             return count_pairs(self._spark, streams, documents, words, plan, minimum_units, guard.skip)
 
-        cure = "delete the tokens folder and run that stage again"
+        cure = f"delete the {self.corpus} folder and run that stage again"
         guard = BadShards("pairs", cure, settings.on_bad_shard == "skip", self._reporter.note)
         counts, lost = guard.leave_out(list(shards), count)
         for path in counts.skipped:
@@ -185,3 +212,19 @@ class StageRuns:
         independence = Independence(log_probabilities(marginals, self._config.pmi.context_smoothing), total)
         stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, independence, identity)
         return stage.build(vocabulary)
+
+
+
+def _phrase_facts(passes: list[PhrasePass], table: pa.Table, written: dict[str, int]) -> dict[str, Any]:
+    """What the manifest says: of each pass the words it looked at, the phrases it found and the joins it made."""
+    frequent = table.sort_by([("phrase_count", "descending"), ("phrase", "ascending")]).slice(0, MOST_FREQUENT)
+    return {
+        "documents": written["documents"],
+        "words": written["words"],
+        "phrases": len(table),
+        "passes": [
+            {"words": entry.words, "phrases": len(entry.rows), "joined": written[f"joined_{place}"]}
+            for place, entry in enumerate(passes)
+        ],
+        "most_frequent": dict(zip(*(frequent[name].to_pylist() for name in ("phrase", "phrase_count")), strict=True)),
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from pmi_spark.artifacts import STAGES
+from pmi_spark.artifacts import CORE_STAGES as STAGES
 from pmi_spark.cli import main
 
 PROGRESS = re.compile(rf"({'|'.join(STAGES)})\s+(started|skipped|warm|weighted|\d)")

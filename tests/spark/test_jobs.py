@@ -11,7 +11,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from pmi_spark.artifacts import STAGES
+from pmi_spark.artifacts import CORE_STAGES as STAGES
 from pmi_spark.java import java_problem
 from pmi_spark.vectors.store import load_vectors
 

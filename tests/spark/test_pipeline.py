@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from pmi_spark import __version__
-from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Artifacts, Manifest
+from pmi_spark.artifacts import CORE_STAGES as STAGES
+from pmi_spark.artifacts import MANIFEST_NAME, Artifacts, Manifest
 from pmi_spark.errors import ConfigurationError, InputError, RunError
 from pmi_spark.schemas import PAIRS, PMI, VOCABULARY
 from pmi_spark.vectors.query import related_words, similar_words
