@@ -60,8 +60,24 @@ class VocabularyConfig:
     """Tokens -> vocabulary."""
 
     minimum_count: int = setting(5, "words that occur less often are left out", unit="occurrences", low=1, high=10**12)
+    minimum_documents: int = setting(
+        1, "words that occur in fewer documents are left out", unit="documents", low=1, high=10**12
+    )
+    maximum_document_share: float = setting(
+        1.0, "words that occur in a larger share of the documents are left out", unit="of the documents", low=0, high=1
+    )
     maximum_size: int = setting(
         0, "keep only the most frequent words; 0 keeps all", unit="words", low=0, high=2**31 - 1
+    )
+    keep: str = setting(
+        "",
+        "file of words, one a line, that need only occur to be kept; they are the first to take places of maximum_size",
+    )
+    drop: str = setting("", "file of words, one a line, that are left out however frequent")
+    given: str = setting(
+        "",
+        "take the words and ids of this vocabulary, whatever their counts, and no others: an earlier output directory, "
+        "or a file of words, or word TAB count, a line, in the order of their ids",
     )
 
 

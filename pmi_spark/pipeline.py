@@ -87,6 +87,8 @@ class Pipeline:
         settings = dataclasses.asdict(getattr(self._config, stage))
         if stage == "tokens":
             settings["jieba_engine"] = self._stages.jieba_engine()
+        if stage == "vocabulary":
+            settings = self._stages.vocabulary_stage().effective()
         if stage == "vectors" and settings["init"]:
             place = Artifacts(self._spark, self._storage, self._storage.resolve(settings["init"]))
             settings["init"] = place.require("vectors").fingerprint

@@ -23,13 +23,13 @@ from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_
 from pmi_spark.corpus.sources import read_lines
 from pmi_spark.corpus.tokenizers import resolve_jieba_engine
 from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
-from pmi_spark.corpus.vocabulary import count_words, number_words
 from pmi_spark.errors import InputError, RunError
 from pmi_spark.factorization.held_pairs import Independence
 from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.storage import escape_glob
 from pmi_spark.vectors_stage import VectorsStage
+from pmi_spark.vocabulary_stage import VocabularyStage
 
 MARGINALS = "_marginals"
 PHRASES = "_phrases"
@@ -113,22 +113,13 @@ class StageRuns:
             self._reporter.note("phrases", "found none: lower phrases.threshold or phrases.minimum_count")
         return Built(parts, _phrase_facts(passes, table, written.get), side_files)
 
+    def vocabulary_stage(self) -> VocabularyStage:
+        """The stage that selects words, before it runs."""
+        return VocabularyStage(self._spark, self._artifacts, self._config.vocabulary, self._reporter, self.corpus)
+
     def vocabulary(self) -> Built:
-        """Tokens -> vocabulary; RunError when no word is frequent enough."""
-        settings = self._config.vocabulary
-        counted = count_words(self._artifacts.read_files(self.corpus), self._artifacts.paths(self.corpus))
-        kept_total = Observation()
-        vocabulary = number_words(counted, settings.minimum_count, settings.maximum_size).observe(
-            kept_total, F.coalesce(F.sum("word_count"), F.lit(0)).alias("kept_words")
-        )
-        files = self._artifacts.write_files("vocabulary", vocabulary, schemas.VOCABULARY)
-        if not sum(part.row_count for part in files):
-            raise RunError(
-                f"no word occurs {settings.minimum_count} times",
-                cure="lower vocabulary.minimum_count or give more text",
-            )
-        total = self._artifacts.require(self.corpus).facts["words"]
-        return Built(files, {**kept_total.get, "all_words": total})
+        """Tokens -> vocabulary; RunError when no word is left."""
+        return self.vocabulary_stage().build()
 
     def _read_vocabulary(self) -> pa.Table:
         """The vocabulary by id, on the driver: about 40 bytes a word."""

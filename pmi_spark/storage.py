@@ -91,6 +91,11 @@ class Storage:
         hadoop_path, system = self._open(path)
         return bool(system.exists(hadoop_path))
 
+    def is_directory(self, path: str) -> bool:
+        """Is it a folder? False when there is nothing."""
+        hadoop_path, system = self._open(path)
+        return bool(system.exists(hadoop_path) and system.getFileStatus(hadoop_path).isDirectory())
+
     def children(self, path: str) -> list[FileStatus]:
         """What lies directly in a folder, sorted by path; empty when it does not exist."""
         hadoop_path, system = self._open(path)

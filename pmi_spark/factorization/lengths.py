@@ -13,10 +13,10 @@ from pmi_spark.factorization.row_blocks import Doubles, Floats, Longs
 def typical_count(word_counts: Longs) -> float:
     """The geometric mean of the words' counts over the running text: exp(sum f log f / sum f).
 
-    >>> typical_count(np.array([8, 8]))
+    >>> typical_count(np.array([8, 8, 0]))
     8.0
     """
-    counts = word_counts.astype(np.float64)
+    counts = word_counts[word_counts > 0].astype(np.float64)
     return float(np.round(np.exp(counts @ np.log(counts) / counts.sum()), 6))
 
 
@@ -31,13 +31,14 @@ class LengthFit(NamedTuple):
 def fit_lengths(basis: Floats, eigenvalues: Doubles, word_counts: Longs) -> LengthFit:
     """Do lengths tell how rare a word is? Where one space holds every PMI, |v_i|^2 stands for PMI(i, i) = -log p_i.
 
-    |v_i|^2 = sum_k |L_k| E_ik^2, before any stretching.
+    |v_i|^2 = sum_k |L_k| E_ik^2, before any stretching. Words that do not occur have no p and are left out.
 
     >>> fit_lengths(np.sqrt(np.log([[2.0], [4.0], [4.0]])), np.array([1.0]), np.array([2, 1, 1])).slope
     1.0
     """
-    squares = (basis.astype(np.float64) ** 2) @ np.abs(eigenvalues)
-    rarity = -np.log(word_counts / word_counts.sum())
+    occur = word_counts > 0
+    squares = (basis[occur].astype(np.float64) ** 2) @ np.abs(eigenvalues)
+    rarity = -np.log(word_counts[occur] / word_counts.sum())
     if np.ptp(rarity) == 0 or np.ptp(squares) == 0:
         return LengthFit(0.0, 0.0, float(squares.mean()))
     slope, intercept = np.polyfit(rarity, squares, 1)

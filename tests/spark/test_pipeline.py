@@ -118,7 +118,8 @@ class TestManifests:
     def test_facts_agree_with_the_text(self, trained: Trained) -> None:
         tokens = manifest_of(trained.output, "tokens").facts
         assert (tokens["lines"], tokens["documents"], tokens["words"]) == (1600, 1600, 19200)
-        assert manifest_of(trained.output, "vocabulary").facts == {"kept_words": 19200, "all_words": 19200}
+        vocabulary = manifest_of(trained.output, "vocabulary").facts
+        assert (vocabulary["kept_words"], vocabulary["all_words"], vocabulary["coverage"]) == (19200, 19200, 1.0)
         vectors = manifest_of(trained.output, "vectors").facts
         assert vectors["cells"] == 2 * manifest_of(trained.output, "pmi").row_count
         settings = manifest_of(trained.output, "vectors").configuration["vectors"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -8,16 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmi_spark.corpus.vocabulary import count_lists, vocabulary_plain
+from pmi_spark.corpus.vocabulary import Rules, count_lists, vocabulary_plain
 
 DOCUMENTS = st.lists(
     st.lists(st.sampled_from(["a", "b", "B", "é", "z", "\uffff", "\U0001f600"]), max_size=8), max_size=6
 )
 
 
-@given(DOCUMENTS, st.integers(1, 4), st.integers(0, 4))
-def test_ids_go_by_falling_count_then_by_code_point(documents, minimum_count, maximum_size):
-    rows = vocabulary_plain(documents, minimum_count, maximum_size)
+WORDS = st.sets(st.sampled_from(["a", "b", "B", "é", "z"]), max_size=3)
+RULES = st.builds(
+    Rules,
+    minimum_count=st.integers(1, 4),
+    minimum_documents=st.integers(1, 3),
+    maximum_document_share=st.sampled_from([0.0, 0.3, 0.5, 1.0]),
+    maximum_size=st.integers(0, 4),
+)
+
+
+def documents_with(word, documents):
+    return sum(word in document for document in documents)
+
+
+@given(DOCUMENTS, RULES)
+def test_ids_go_by_falling_count_then_by_code_point(documents, rules):
+    rows = vocabulary_plain(documents, rules)
     assert [row[0] for row in rows] == list(range(len(rows)))
     order = [(-count, [ord(character) for character in word]) for _, word, count, _ in rows]
     assert order == sorted(order)
@@ -25,21 +41,43 @@ def test_ids_go_by_falling_count_then_by_code_point(documents, minimum_count, ma
     assert order == sorted(order, key=lambda entry: (entry[0], "".join(map(chr, entry[1])).encode()))
 
 
-@given(DOCUMENTS, st.integers(1, 4), st.integers(0, 4))
-def test_the_kept_words_are_the_most_frequent_that_occur_often_enough(documents, minimum_count, maximum_size):
+@given(DOCUMENTS, RULES)
+def test_the_kept_words_are_the_most_frequent_that_meet_the_rules(documents, rules):
     counts = Counter(word for document in documents for word in document)
-    rows = vocabulary_plain(documents, minimum_count, maximum_size)
-    enough = sorted((count for count in counts.values() if count >= minimum_count), reverse=True)
-    assert [row[2] for row in rows] == enough[: maximum_size or None]
+    rows = vocabulary_plain(documents, rules)
+    enough = sorted(
+        (
+            count
+            for word, count in counts.items()
+            if count >= rules.minimum_count
+            and documents_with(word, documents) >= rules.minimum_documents
+            and documents_with(word, documents) <= Fraction(str(rules.maximum_document_share)) * len(documents)
+        ),
+        reverse=True,
+    )
+    assert [row[2] for row in rows] == enough[: rules.maximum_size or None]
     for _, word, word_count, document_count in rows:
         assert word_count == counts[word]
-        assert document_count == sum(word in document for document in documents)
+        assert document_count == documents_with(word, documents)
+
+
+@given(DOCUMENTS, RULES, WORDS, WORDS)
+def test_lists_come_before_the_rules(documents, rules, keep, drop):
+    drop -= keep
+    occur = {word for document in documents for word in document}
+    rules = dataclasses.replace(rules, maximum_size=rules.maximum_size and rules.maximum_size + len(keep))
+    kept = {row[1] for row in vocabulary_plain(documents, rules, keep, drop)}
+    assert keep & occur <= kept <= occur - drop
+    assert not rules.maximum_size or len(kept) <= rules.maximum_size
+    # A list says nothing of words outside of it where there is room for all.
+    if not rules.maximum_size:
+        assert kept - keep == {row[1] for row in vocabulary_plain(documents, rules)} - keep - drop
 
 
 @given(DOCUMENTS, st.randoms(use_true_random=False))
 def test_the_order_of_documents_changes_nothing(documents, random):
     shuffled = random.sample(documents, len(documents))
-    assert vocabulary_plain(shuffled, 1) == vocabulary_plain(documents, 1)
+    assert vocabulary_plain(shuffled, Rules()) == vocabulary_plain(documents, Rules())
 
 
 def dictionary_lists(documents: list[list[str]]) -> pa.ListArray:
@@ -108,4 +146,4 @@ def test_counted_lists_rank_as_the_plain_vocabulary_does(documents, minimum_coun
         (rank, word, -negative, documents_with)
         for rank, (negative, word, documents_with) in enumerate(row for row in rows if -row[0] >= minimum_count)
     ]
-    assert vocabulary_plain(documents, minimum_count) == expected
+    assert vocabulary_plain(documents, Rules(minimum_count)) == expected

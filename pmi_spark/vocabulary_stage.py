@@ -1,0 +1,153 @@
+"""One run of the vocabulary stage: lists and earlier vocabularies read, words selected and numbered."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from pmi_spark import schemas
+from pmi_spark.artifacts import Artifacts
+from pmi_spark.config import VocabularyConfig
+from pmi_spark.corpus.vocabulary import Rules, Selection, count_given, count_words, select_words
+from pmi_spark.corpus.word_account import Account
+from pmi_spark.corpus.word_lists import parse_numbered, parse_words
+from pmi_spark.errors import ConfigurationError, InputError, RunError
+from pmi_spark.stage import Built, Reporter
+from pmi_spark.storage import Storage
+
+# Settings that name a file; what counts is what stands in it.
+FILES = ("keep", "drop", "given")
+
+
+class VocabularyStage:
+    """Tokens -> vocabulary, for one output directory and configuration; ``corpus`` is the artifact that is counted."""
+
+    def __init__(
+        self, spark: SparkSession, artifacts: Artifacts, settings: VocabularyConfig, reporter: Reporter, corpus: str
+    ) -> None:
+        self._spark = spark
+        self._artifacts = artifacts
+        self._settings = settings
+        self._reporter = reporter
+        self._corpus = corpus
+
+    def effective(self) -> dict[str, Any]:
+        """The settings as the fingerprint takes them: in place of each file's name what it holds.
+
+        Raises InputError when one cannot be read.
+        """
+        settings = dataclasses.asdict(self._settings)
+        for name in FILES:
+            if settings[name]:
+                earlier = self._earlier() if name == "given" else None
+                settings[name] = (
+                    earlier.require("vocabulary").fingerprint if earlier else _digest(self._read_text(name))
+                )
+        return settings
+
+    def build(self) -> Built:
+        """The artifact's files; RunError when no word is left."""
+        tokens = self._artifacts.paths(self._corpus)
+        counted = count_words(self._artifacts.read_files(self._corpus), tokens)
+        if self._settings.given:
+            words, size = self._given()
+            with count_given(counted, words, size) as selection:
+                return self._write(selection)
+        keep, drop = self._list("keep"), self._list("drop")
+        lists = self._lists(keep, drop) if keep or drop else None
+        settings = self._settings
+        rules = Rules(
+            settings.minimum_count, settings.minimum_documents, settings.maximum_document_share, settings.maximum_size
+        )
+        with select_words(counted, rules, sum(tokens.values()), lists, len(keep)) as selection:
+            return self._write(selection)
+
+    def _write(self, selection: Selection) -> Built:
+        account = selection.account
+        if not account.kept.words:
+            raise self._nothing_left(account)
+        if account.absent:
+            name = "given" if self._settings.given else "keep"
+            self._reporter.note("vocabulary", f"{account.absent:,} words of vocabulary.{name} do not occur")
+        files = self._artifacts.write_files("vocabulary", selection.vocabulary, schemas.VOCABULARY)
+        return Built(files, account.facts())
+
+    def _nothing_left(self, account: Account) -> RunError:
+        if self._settings.given:
+            return RunError(
+                f"no word of {self._settings.given} occurs", cure="give text of the same language and tokenizer"
+            )
+        by = {rule: share.words for rule, share in account.dropped.items() if share.words}
+        if list(by) == ["minimum_count"]:
+            return RunError(
+                f"no word occurs {self._settings.minimum_count} times",
+                cure="lower vocabulary.minimum_count or give more text",
+            )
+        left_out = ", ".join(f"{words:,} by vocabulary.{rule}" for rule, words in by.items())
+        return RunError(f"no word is left: {left_out}", cure="loosen these settings or give more text")
+
+    def _list(self, name: str) -> list[str]:
+        path = getattr(self._settings, name)
+        return parse_words(self._read_text(name), path) if path else []
+
+    def _lists(self, keep: Sequence[str], drop: Sequence[str]) -> DataFrame:
+        both = set(keep).intersection(drop)
+        if both:
+            raise ConfigurationError(
+                f"{min(both)} stands in both vocabulary.keep and vocabulary.drop", cure="take it out of one of them"
+            )
+        verdicts = ["keep"] * len(keep) + ["drop"] * len(drop)
+        return self._spark.createDataFrame(pa.table({"word": [*keep, *drop], "verdict": verdicts}))
+
+    def _earlier(self) -> Artifacts | None:
+        """The output directory that ``given`` names, or None when it is a file."""
+        storage = self._artifacts.storage
+        path = storage.resolve(self._settings.given)
+        if not storage.is_directory(path):
+            return None
+        if storage.qualify(path).rstrip("/") == storage.qualify(self._artifacts.output).rstrip("/"):
+            raise ConfigurationError(
+                f"vocabulary.given names the output directory {self._settings.given} itself",
+                cure="name that of an earlier run",
+            )
+        return Artifacts(self._spark, storage, path)
+
+    def _given(self) -> tuple[DataFrame, int]:
+        """The given words (word_id, word), and how many there are."""
+        if self._settings.keep or self._settings.drop:
+            raise ConfigurationError(
+                "vocabulary.given is set, and so is vocabulary.keep or vocabulary.drop",
+                cure="a given vocabulary is taken as it is: set one or the other",
+            )
+        earlier = self._earlier()
+        if earlier:
+            rows = earlier.read("vocabulary", schemas.VOCABULARY).select("word_id", "word")
+            return rows, earlier.require("vocabulary").row_count
+        words = parse_numbered(self._read_text("given"), self._settings.given)
+        table = pa.table({"word_id": pa.array(range(len(words)), pa.int32()), "word": words})
+        return self._spark.createDataFrame(table), len(words)
+
+    def _read_text(self, name: str) -> str:
+        return read_word_file(self._artifacts.storage, getattr(self._settings, name), f"vocabulary.{name}")
+
+
+def read_word_file(storage: Storage, path: str, key: str) -> str:
+    """The text of a file that the setting ``key`` names; InputError when it is not there or not UTF-8."""
+    place = storage.resolve(path)
+    if not storage.exists(place) or storage.is_directory(place):
+        raise InputError(f"{key} names {path}, which is no file", cure="check the path")
+    try:
+        return storage.read_text(place)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8: {error.reason} at byte {error.start}", cure="save it as UTF-8"
+        ) from error
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]

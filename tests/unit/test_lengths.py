@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from pmi_spark.cooccurrence.windows import keep_thresholds
+from pmi_spark.factorization.lengths import LengthScale, fit_lengths, typical_count
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def test_words_that_do_not_occur_change_nothing_for_those_that_do():
+    counts, more = np.array([40, 10, 1]), np.array([40, 0, 10, 0, 1])
+    occur = more > 0
+    assert typical_count(more) == typical_count(counts)
+    scale = LengthScale(0.3, typical_count(counts))
+    assert np.array_equal(scale.of(more)[occur], scale.of(counts))
+    assert np.array_equal(keep_thresholds(more, 1e-2)[occur], keep_thresholds(counts, 1e-2))
+    basis = np.random.default_rng(0).standard_normal((5, 2))
+    eigenvalues = np.array([2.0, -1.0])
+    assert fit_lengths(basis, eigenvalues, more) == fit_lengths(basis[occur], eigenvalues, counts)
+
+
+def test_words_that_do_not_occur_are_neither_stretched_nor_sampled_away():
+    assert LengthScale(0.3, 8.0).of(np.array([0, 8])).tolist() == [[1.0], [1.0]]
+    assert keep_thresholds(np.array([0, 8]), 1e-2)[0] == 2**64 - 1
