@@ -22,10 +22,38 @@ class TokensConfig:
 
     tokenizer: str = setting(
         "words",
-        "words: runs of Unicode letters, marks and digits with inner apostrophes; jieba: Chinese segmentation",
-        choices=("words", "jieba"),
+        "words: runs of Unicode letters, marks and digits with inner apostrophes; jieba: Chinese segmentation; "
+        "characters: as words, but Chinese by the character; whitespace: text already cut; or a function of your own, "
+        "from a text to its words",
+        choices=("words", "jieba", "characters", "whitespace", "module:function"),
+        pattern=r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*",
     )
+    normalize: str = setting(
+        "none",
+        "Unicode compatibility forms, such as full-width letters and ligatures, as plain ones before the text is cut",
+        choices=("none", "nfkc"),
+    )
+    chinese: str = setting(
+        "keep",
+        "traditional Chinese as simplified before the text is cut, by OpenCC (the package opencc)",
+        choices=("keep", "simplified"),
+    )
+    lower: bool = setting(True, "capitals as small letters")
+    digits: str = setting("keep", "zero writes each decimal digit as 0", choices=("keep", "zero"))
+    minimum_letters: int = setting(
+        0, "words with fewer letters and digits are left out", unit="characters", low=0, high=1000
+    )
+    maximum_length: int = setting(
+        0, "words that are longer are dropped or cut, and counted; 0 takes any", unit="characters", low=0, high=10**6
+    )
+    long_tokens: str = setting("drop", "what becomes of words over maximum_length", choices=("drop", "cut"))
+    stop_words: str = setting("", "files of words to leave out, one a line, separated by commas")
+    jieba_dictionary: str = setting("", "a main dictionary in jieba's form; empty: jieba's own")
+    jieba_user_dictionaries: str = setting("", "files of words that jieba adds to it, separated by commas")
     jieba_hmm: bool = setting(False, "let jieba's hidden Markov model join characters its dictionary does not know")
+    jieba_parts: str = setting(
+        "", "keep words alone whose part of speech starts with one of these, separated by commas, such as n,v,a"
+    )
     jieba_engine: str = setting(
         "auto",
         "auto takes rjieba (Rust) where it is installed and gives jieba's own tokens, else jieba",
@@ -298,7 +326,7 @@ def checked(key: str, value: object) -> Scalar:
         )
     bounds = entry.setting
     assert isinstance(value, bool | int | float | str)
-    wrong = bounds.choices and value not in bounds.choices
+    wrong = not bounds.takes_text(value) if isinstance(value, str) else False
     if isinstance(value, int | float) and not isinstance(value, bool):
         wrong = not ((bounds.low is None or value >= bounds.low) and (bounds.high is None or value <= bounds.high))
     if wrong:

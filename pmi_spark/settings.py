@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +12,26 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True)
 class Setting:
-    """What a setting means and which values it takes. ``unit`` is shown after the value, ``low``/``high`` inclusive."""
+    """What a setting means and which values it takes. ``unit`` is shown after the value, ``low``/``high`` inclusive.
+
+    ``pattern`` is a regular expression for text besides the choices, one of which shows its form.
+    """
 
     help: str
     unit: str = ""
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    pattern: str = ""
+
+    def takes_text(self, value: str) -> bool:
+        r"""Whether text is one of the choices, or of the pattern; any text where there are no choices.
+
+        >>> Setting("", choices=("words", "module:function"), pattern=r"\w+:\w+").takes_text("my:own")
+        True
+        """
+        matches = bool(self.pattern) and re.fullmatch(self.pattern, value) is not None
+        return not self.choices or value in self.choices or matches
 
     def range_text(self) -> str:
         """The values allowed, in words.
@@ -40,9 +54,10 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] = (),
+    pattern: str = "",
 ) -> Any:
     """A dataclass field that carries its :class:`Setting`."""
-    return field(default=default, metadata={"setting": Setting(help, unit, low, high, choices)})
+    return field(default=default, metadata={"setting": Setting(help, unit, low, high, choices, pattern)})
 
 
 @dataclass(frozen=True)

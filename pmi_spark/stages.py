@@ -21,8 +21,8 @@ from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
 from pmi_spark.cooccurrence.windows import keep_thresholds
 from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
 from pmi_spark.corpus.sources import read_lines
-from pmi_spark.corpus.tokenizers import resolve_jieba_engine
-from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
+from pmi_spark.corpus.tokenizers import choose_tokenizer, resolve_jieba_engine
+from pmi_spark.corpus.tokens import tokenize
 from pmi_spark.errors import InputError, RunError
 from pmi_spark.factorization.held_pairs import Independence
 from pmi_spark.parquet_files import arrow_schema
@@ -59,7 +59,7 @@ class StageRuns:
         settings = self._config.tokens
         if settings.tokenizer != "jieba":
             return "none"
-        return resolve_jieba_engine(settings.jieba_engine, settings.jieba_hmm)
+        return resolve_jieba_engine(settings)
 
     def tokens(self, upstream: dict[str, Any]) -> Built:
         """Documents -> tokens; InputError when there is not one word."""
@@ -82,8 +82,8 @@ class StageRuns:
             read, F.count(F.lit(1)).alias("lines"), F.count_if(~F.col("is_valid_utf8")).alias("invalid_utf8_lines")
         )
         settings = self._config.tokens
-        tokenizer = choose_tokenizer(settings.tokenizer, self.jieba_engine(), settings.jieba_hmm)
-        tokens = tokenize(lines, tokenizer).observe(
+        tokenizer = choose_tokenizer(settings, self.jieba_engine())
+        tokens = tokenize(lines, tokenizer.lists).observe(
             written, *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("documents", "words"))
         )
         files = self._artifacts.write_encoded("tokens", tokens)

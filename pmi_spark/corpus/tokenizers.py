@@ -1,114 +1,122 @@
-"""Text -> words. A tokenizer maps an Arrow string array to an Arrow array of word lists."""
+"""Text -> words: which tokenizer the settings name, with what stands before and after it."""
 
 from __future__ import annotations
 
 import importlib.util
-import unicodedata
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pmi_spark.errors import MissingToolError
+from pmi_spark.config import TokensConfig
+from pmi_spark.corpus.jieba_cutter import JIEBAS_OWN, HasDictionaries, JiebaTokenizer
+from pmi_spark.corpus.normalization import TextNormalizer, check_opencc
+from pmi_spark.corpus.own_tokenizer import OwnTokenizer, load_function
+from pmi_spark.corpus.word_filters import WordFilter, WordLists
+from pmi_spark.corpus.words import split_characters, split_whitespace, split_words
+from pmi_spark.errors import ConfigurationError, MissingToolError
 
+# An Arrow array of strings -> an Arrow array of lists of words, one a string; pickled to the workers.
 Tokenizer = Callable[[pa.Array], pa.Array]
 
-WORD_CHARACTERS = r"\p{L}\p{M}\p{N}"
-# What parts two words: any run of other characters but one apostrophe between two word characters.
-SEPARATOR = rf"[^{WORD_CHARACTERS}]{{2,}}|[^{WORD_CHARACTERS}']|^'|'$"
+SPLITTERS: dict[str, Tokenizer] = {
+    "words": split_words,
+    "characters": split_characters,
+    "whitespace": split_whitespace,
+}
 
 
-def split_words(texts: pa.Array) -> pa.Array:
-    """Lower-cased runs of Unicode letters, marks and digits, with inner apostrophes; a list of words a text.
+@dataclass(frozen=True)
+class TextToWords:
+    """Normalization, a tokenizer, filters; pickled to the workers as it is.
 
-    Runs in Arrow's C++ at about 5 M words/s a core: one regular expression turns separators into single spaces
-    (splitting by the expression itself is three times slower).
-
-    >>> split_words(pa.array(["Don\u2019t stop: 'Rock' 2 it!", "--"])).to_pylist()
-    [["don't", 'stop', 'rock', '2', 'it'], []]
+    >>> short_words = TextToWords(TextNormalizer(lower=True), split_words, WordFilter(maximum_length=5))
+    >>> lists, over_long = short_words(pa.array(["A longer word"]))
+    >>> lists.to_pylist(), over_long
+    ([['a', 'word']], 1)
     """
-    lowered = pc.utf8_lower(pc.replace_substring(texts, "\u2019", "'"))
-    spaced = pc.utf8_trim(pc.replace_substring_regex(lowered, SEPARATOR, " "), " ")
-    return _without_empty(pc.split_pattern(spaced, " "))
+
+    normalizer: TextNormalizer
+    tokenizer: Tokenizer
+    word_filter: WordFilter
+
+    def __call__(self, texts: pa.Array) -> WordLists:
+        """Strings -> lists of words; a missing text has none."""
+        return self.word_filter(self.tokenizer(self.normalizer(texts)))
+
+    def lists(self, texts: pa.Array) -> pa.Array:
+        """The lists alone."""
+        return self(texts).lists
 
 
-def _without_empty(lists: pa.Array) -> pa.Array:
-    """Splitting an empty text gives one empty word; such lists become empty."""
-    words = lists.flatten()
-    if not pc.any(pc.equal(words, ""), min_count=0).as_py():
-        return lists
-    is_empty = pc.and_(pc.equal(pc.list_value_length(lists), 1), pc.equal(pc.list_element(lists, 0), ""))
-    return pc.if_else(is_empty, pa.scalar([], type=lists.type), lists)
+def choose_tokenizer(
+    settings: TokensConfig,
+    jieba_engine: str,
+    dictionaries: HasDictionaries | None = None,
+    stop_words: Iterable[str] = (),
+) -> TextToWords:
+    """What ``[tokens]`` asks for, on the driver. ``jieba_engine`` is resolved already: jieba or rjieba.
 
-
-def split_words_plain(text: str) -> list[str]:
-    """The plain twin of :func:`split_words`, a character at a time; what the tests compare it with.
-
-    >>> split_words_plain("Rock'n'roll, isn't it''s")
-    ["rock'n'roll", "isn't", 'it', 's']
+    ``dictionaries`` holds the content of ``jieba_dictionary`` and ``jieba_user_dictionaries``, ``stop_words`` the lines
+    of the files of ``stop_words``. Raises ConfigurationError when there is no such function, MissingToolError when
+    OpenCC is needed and absent.
     """
-    text = text.replace("\u2019", "'")
-    words, current = [], ""
-    for place, character in enumerate(text):
-        inner = character == "'" and current and _is_word_character(text[place + 1 : place + 2])
-        if _is_word_character(character) or inner:
-            # Arrow maps one character to one: U+0130 to a plain i, where str.lower adds a combining dot.
-            current += character.lower()[0]
-        elif current:
-            words.append(current)
-            current = ""
-    return [*words, current] if current else words
+    if settings.chinese == "simplified":
+        check_opencc()
+    tokenizer = _tokenizer(settings, jieba_engine, dictionaries or JIEBAS_OWN)
+    # SPLITTERS cut small letters as they cut capitals, and a text is cheaper to change than its words. jieba's
+    # dictionary has capitals (卡拉OK), and a function of the user's own may ask for them.
+    lower_first = settings.lower and settings.tokenizer in SPLITTERS
+    normalizer = TextNormalizer(settings.normalize, settings.chinese, lower_first)
+    word_filter = WordFilter(
+        lower=settings.lower and not lower_first,
+        digits=settings.digits,
+        minimum_letters=settings.minimum_letters,
+        maximum_length=settings.maximum_length,
+        long_tokens=settings.long_tokens,
+    )
+    return TextToWords(normalizer, tokenizer, word_filter.with_stop_words(stop_words, normalizer))
 
 
-def _is_word_character(character: str) -> bool:
-    return bool(character) and unicodedata.category(character)[0] in "LMN"
+def _tokenizer(settings: TokensConfig, jieba_engine: str, dictionaries: HasDictionaries) -> Tokenizer:
+    if settings.tokenizer in SPLITTERS:
+        return SPLITTERS[settings.tokenizer]
+    if settings.tokenizer == "jieba":
+        return JiebaTokenizer(jieba_engine, settings.jieba_hmm, parse_list(settings.jieba_parts), dictionaries)
+    load_function(settings.tokenizer)
+    return OwnTokenizer(settings.tokenizer)
 
 
-def resolve_jieba_engine(engine: str, hmm: bool) -> str:
+def resolve_jieba_engine(settings: TokensConfig) -> str:
     """``jieba`` or ``rjieba``: which engine ``tokens.jieba_engine`` stands for on this machine.
 
-    rjieba gives jieba's own tokens with HMM off (2.8 M tokens of Chinese Wikipedia compared, all equal) at ten times
-    the speed; with HMM on it does not, so then jieba runs. Raises MissingToolError when rjieba is asked for and absent.
+    rjieba gives jieba's own tokens with HMM off and jieba's dictionary alone (2.8 M tokens of Chinese Wikipedia
+    compared, all equal) at ten times the speed. Its hidden Markov model differs, a user dictionary changes its
+    frequencies otherwise, and it takes no other main dictionary; ``auto`` is jieba for all of these. Raises
+    MissingToolError when rjieba is asked for and absent, ConfigurationError when it is asked for what it cannot do.
     """
     installed = importlib.util.find_spec("rjieba") is not None
-    if engine == "rjieba" and not installed:
-        raise MissingToolError(
-            "tokens.jieba_engine is rjieba, which is not installed", cure="pip install 'pmi_spark[fast]'"
-        )
-    if engine == "rjieba" or (engine == "auto" and installed and not hmm):
+    beyond = [
+        name for name in ("jieba_dictionary", "jieba_user_dictionaries", "jieba_parts") if getattr(settings, name)
+    ]
+    if settings.jieba_engine == "rjieba":
+        if not installed:
+            raise MissingToolError(
+                "tokens.jieba_engine is rjieba, which is not installed", cure="pip install 'pmi_spark[fast]'"
+            )
+        if beyond:
+            raise ConfigurationError(
+                f"rjieba cannot do what tokens.{beyond[0]} asks for", cure="set tokens.jieba_engine to auto or jieba"
+            )
         return "rjieba"
-    return "jieba"
+    wanted = settings.jieba_engine == "auto" and not settings.jieba_hmm and not beyond
+    return "rjieba" if installed and wanted else "jieba"
 
 
-@lru_cache(maxsize=4)
-def _jieba_cutter(engine: str, hmm: bool) -> Callable[[str], Any]:
-    """The segmenter, built once a worker process: jieba's dictionary takes about a second and 100 MB."""
-    if engine == "rjieba":
-        import rjieba
+def parse_list(text: str) -> tuple[str, ...]:
+    """A setting that holds several values, separated by commas.
 
-        return lambda text: rjieba.cut(text, hmm)
-    import jieba
-
-    segmenter = jieba.Tokenizer()
-    # initialize() would read and write a cache in the shared temporary folder, which another user may own.
-    segmenter.FREQ, segmenter.total = segmenter.gen_pfdict(segmenter.get_dict_file())
-    segmenter.initialized = True
-    return lambda text: segmenter.cut(text, HMM=hmm)
-
-
-def jieba_tokenizer(engine: str, hmm: bool) -> Tokenizer:
-    """A tokenizer for Chinese: jieba's words, lower-cased, those without a letter or digit left out.
-
-    >>> tokenize = jieba_tokenizer("jieba", hmm=False)
-    >>> tokenize(pa.array(["我来到北京清华大学。"])).to_pylist()
-    [['我', '来到', '北京', '清华大学']]
+    >>> parse_list("n, v,,a")
+    ('n', 'v', 'a')
     """
-
-    def tokenize(texts: pa.Array) -> pa.Array:
-        cut = _jieba_cutter(engine, hmm)
-        lists = [[word.lower() for word in cut(text) if any(map(str.isalnum, word))] for text in texts.to_pylist()]
-        return pa.array(lists, type=pa.list_(pa.string()))
-
-    return tokenize
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 
 from pmi_spark.corpus.token_files import SCHEMA, WORD_STRINGS
-from pmi_spark.corpus.tokenizers import Tokenizer, jieba_tokenizer, split_words
+from pmi_spark.corpus.tokenizers import Tokenizer
 from pmi_spark.parquet_files import ParquetEncoder, binary_value
 
 Batches = Iterator[pa.RecordBatch]
@@ -20,11 +20,6 @@ WORDS_PER_ROW_GROUP = 1 << 22
 WORDS_PER_FILE = 1 << 23
 
 TOKEN_FILES = "file binary, documents bigint, words bigint"
-
-
-def choose_tokenizer(tokenizer: str, jieba_engine: str, jieba_hmm: bool) -> Tokenizer:
-    """The tokenizer a configuration names; ``jieba_engine`` already resolved to jieba or rjieba."""
-    return split_words if tokenizer == "words" else jieba_tokenizer(jieba_engine, jieba_hmm)
 
 
 def tokenize(documents: DataFrame, tokenizer: Tokenizer) -> DataFrame:

@@ -1,0 +1,165 @@
+"""Chinese -> words, by jieba or by rjieba where that gives the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pmi_spark.corpus.jieba_dictionaries import JiebaDictionaries
+
+# The characters of one call: its words, about 60 bytes each, then stay in the processor's cache.
+PIECE_CHARACTERS = 1 << 14
+# What jieba cuts at, whatever its dictionary: a text too long for one call is parted before one of these.
+BORDER = re.compile("[\\s\0，。、；：？！]")
+# A character no dictionary has: jieba makes it a word of its own, as it does with all that is neither Han nor ASCII.
+BETWEEN_TEXTS = "\0"
+
+# A piece of text -> the lengths of its words in characters, and which of them are wanted (None: all).
+Cut = Callable[[str], tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_] | None]]
+
+
+JIEBAS_OWN = JiebaDictionaries()
+
+
+class HasDictionaries(Protocol):
+    """JiebaDictionaries, or a broadcast of them."""
+
+    @property
+    def value(self) -> JiebaDictionaries: ...
+
+
+@dataclass(frozen=True)
+class JiebaTokenizer:
+    """jieba's words that have a letter or digit; those of the parts of speech in ``parts`` alone, if it names any.
+
+    Words stand as jieba cuts them: runs of ASCII letters and digits are one word (iPhone15), 3.14 is two with HMM off
+    and one with HMM on, a letter that is neither ASCII nor Han is a word of its own (café gives caf and é). Pickled
+    without its segmenter, which each worker builds once.
+
+    >>> JiebaTokenizer("jieba")(pa.array(["我来到北京清华大学。", "iPhone15卖3.14元"])).to_pylist()
+    [['我', '来到', '北京', '清华大学'], ['iPhone15', '卖', '3', '14', '元']]
+    """
+
+    engine: str
+    hmm: bool = False
+    parts: tuple[str, ...] = ()
+    dictionaries: HasDictionaries = JIEBAS_OWN
+
+    def __call__(self, texts: pa.Array) -> pa.Array:
+        """A list of words a text. What is held besides texts and words is 20 bytes a character.
+
+        jieba parts a text and leaves nothing out. So only the lengths of its words are kept, and the words are read
+        from the texts' own bytes, which spares a second copy of each as a Python string and then as an Arrow one.
+        """
+        strings = texts.to_pylist()
+        if not strings:
+            return pa.array([], type=pa.list_(pa.string()))
+        text = BETWEEN_TEXTS.join(strings)
+        ends, wanted = self._cut(text)
+        starts = ends - np.diff(ends, prepend=0)
+        firsts = np.cumsum([0, *(len(string) + 1 for string in strings)])
+        first_words = np.searchsorted(starts, firsts)
+        keep = wanted & _any_in_each(_is_alphanumeric()[_code_points(text)], starts, ends)
+        kept_before = np.concatenate([[0], np.cumsum(keep)])
+        words = _substrings(text, ends).filter(pa.array(keep))
+        return pa.ListArray.from_arrays(pa.array(kept_before[first_words], type=pa.int32()), words)
+
+    def _cut(self, text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Where each word ends, in characters, and whether it is of a part of speech that is wanted."""
+        cut = _cutter(self.engine, self.hmm, self.parts, self.dictionaries.value)
+        lengths, wanted = [], []
+        for piece in pieces(text, PIECE_CHARACTERS):
+            found, chosen = cut(piece)
+            lengths.append(found)
+            wanted.append(np.ones(len(found), dtype=bool) if chosen is None else chosen)
+        return np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths])), np.concatenate(
+            [np.zeros(0, bool), *wanted]
+        )
+
+
+def pieces(text: str, size: int) -> Iterator[str]:
+    """A text in pieces of ``size`` characters and what follows until the next border that no word crosses.
+
+    >>> list(pieces("一二三，四五。六", 2))
+    ['一二三', '，四五', '。六']
+    """
+    start = 0
+    while start < len(text):
+        border = BORDER.search(text, start + size)
+        end = border.start() if border else len(text)
+        yield text[start:end]
+        start = end
+
+
+@lru_cache(maxsize=4)
+def _cutter(engine: str, hmm: bool, parts: tuple[str, ...], dictionaries: JiebaDictionaries) -> Cut:
+    """The segmenter, built once a worker process."""
+    if engine == "rjieba":
+        import rjieba
+
+        return lambda piece: (_lengths(rjieba.cut(piece, hmm)), None)
+    segmenter = dictionaries.build()
+    if not parts:
+        return lambda piece: (_lengths(segmenter.lcut(piece, HMM=hmm)), None)
+    tagger = _tagger(segmenter)
+
+    def cut(piece: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        pairs = tagger.lcut(piece, HMM=hmm)
+        tags = (found.flag.startswith(parts) for found in pairs)
+        return _lengths([found.word for found in pairs]), np.fromiter(tags, bool, len(pairs))
+
+    return cut
+
+
+def _tagger(segmenter: Any) -> Any:
+    """jieba's part-of-speech tagger. Its import reads the dictionary for jieba's shared instance, as a file beside it.
+
+    In a zip there is no such file; hence the instance is told where to read for as long as the import takes.
+    """
+    import jieba
+
+    jieba.dt.get_dict_file = JIEBAS_OWN.main_file
+    try:
+        from jieba import posseg
+    finally:
+        del jieba.dt.get_dict_file
+    return posseg.POSTokenizer(segmenter)
+
+
+def _lengths(words: list[str]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(len, words), np.int64, len(words))
+
+
+def _code_points(text: str) -> npt.NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+
+
+@lru_cache(maxsize=1)
+def _is_alphanumeric() -> npt.NDArray[np.bool_]:
+    """str.isalnum of every character, a byte each: 1 MB and 0.1 s, once a worker."""
+    return np.fromiter((chr(code).isalnum() for code in range(0x110000)), bool, 0x110000)
+
+
+def _any_in_each(
+    flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Whether a flag is set between each start and end."""
+    before = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(before[ends] > before[starts])
+
+
+def _substrings(text: str, ends: npt.NDArray[np.int64]) -> pa.Array:
+    """The parts of a text that end at these characters, over its own UTF-8 bytes."""
+    content = text.encode()
+    # A byte that does not begin with the bits 10 begins a character.
+    bytes_ = np.frombuffer(content, np.int8)
+    character_starts = np.append(np.flatnonzero(bytes_ >= -64), len(content))
+    offsets = np.concatenate([[0], character_starts[ends]]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(content))
