@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pmi_spark import __version__
 from pmi_spark.artifacts import STAGES
-from pmi_spark.config import checked, declared, declared_settings, load_config
+from pmi_spark.config import checked, declared, declared_settings, load_config, stage_sections
 from pmi_spark.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, InputError, PmiSparkError
 from pmi_spark.settings import toml_value
 
@@ -35,10 +35,10 @@ app = typer.Typer(
 )
 
 
-def settings_epilog(*sections: str) -> str:
+def settings_epilog(*stages: str) -> str:
     """The settings of some stages for a help page: one paragraph each, from their declarations."""
     lines = ["Settings, given as --set section.key=value or in the --config file:"]
-    lines += [f"{entry.key}: {entry.describe()}" for entry in declared_settings(*sections)]
+    lines += [f"{entry.key}: {entry.describe()}" for entry in declared_settings(*stage_sections(*stages))]
     return "\n\n".join(line.replace("_", r"\_").replace(" | ", " or ") for line in lines)
 
 

@@ -17,6 +17,29 @@ from pmi_spark.settings import Declared, Scalar, setting, toml_value
 
 
 @dataclass(frozen=True)
+class InputConfig:
+    """Files -> documents."""
+
+    format: str = setting(
+        "auto",
+        "auto tells each file by its name and first bytes; wiki: WikiExtractor's <doc> tags, wet: Common Crawl's text",
+        choices=("auto", "text", "wiki", "wet", "json", "csv", "parquet"),
+    )
+    text_column: str = setting("text", "the column that holds the text in JSON Lines, CSV and Parquet")
+    id_column: str = setting(
+        "", "the column that names a document in JSON Lines, CSV and Parquet; empty: the text's hash is its id"
+    )
+    document: str = setting(
+        "line",
+        "what is a document in plain text; paragraphs are parted by blank lines",
+        choices=("line", "paragraph", "file"),
+    )
+    maximum_bytes: int = setting(
+        10**7, "longer documents are rejected before they are held in a worker", unit="bytes", low=1, high=10**9
+    )
+
+
+@dataclass(frozen=True)
 class TokensConfig:
     """Documents -> tokens."""
 
@@ -279,6 +302,7 @@ class QueryConfig:
 class Config:
     """All sections. Frozen: a run's configuration is a value, and its manifest holds it whole."""
 
+    input: InputConfig = field(default_factory=InputConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
     phrases: PhrasesConfig = field(default_factory=PhrasesConfig)
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
@@ -286,6 +310,20 @@ class Config:
     pmi: PmiConfig = field(default_factory=PmiConfig)
     vectors: VectorsConfig = field(default_factory=VectorsConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
+
+
+# Sections that a stage reads besides the one that has its name.
+_FURTHER_SECTIONS = {"tokens": ("input",)}
+
+
+def stage_sections(*stages: str) -> list[str]:
+    """The sections that stages read, in the order of :class:`Config`.
+
+    >>> stage_sections("tokens", "pmi")
+    ['input', 'tokens', 'pmi']
+    """
+    read = {name for stage in stages for name in (stage, *_FURTHER_SECTIONS.get(stage, ()))}
+    return [section.name for section in dataclasses.fields(Config) if section.name in read]
 
 
 def declared_settings(*sections: str) -> Iterator[Declared]:

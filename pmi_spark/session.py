@@ -57,6 +57,11 @@ LOCAL_SETTINGS = (
         "spark.sql.execution.arrow.maxRecordsPerBatch", "4096", "a batch of web documents then stays near 10 MB"
     ),
     SparkSetting(
+        "spark.sql.execution.arrow.maxBytesPerBatch",
+        "33554432",
+        "4096 documents as long as input.maximum_bytes allows would be 40 GB",
+    ),
+    SparkSetting(
         "spark.sql.shuffle.partitions", "16", "Spark's 200 tasks cost more to start than a laptop's aggregation takes"
     ),
     SparkSetting("spark.python.worker.reuse", "true", "a worker keeps its dictionary and vocabulary from task to task"),

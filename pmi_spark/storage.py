@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JJavaError
+
 from pmi_spark.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -58,6 +60,22 @@ def list_glob(path: str) -> str:
     a?b?c?\[1\]
     """
     return re.sub(r",|\\[{}]", "?", escape_glob(path))
+
+
+def columns_of_message(message: str) -> dict[str, str]:
+    r"""The columns of a Parquet schema as its library prints it; a text is ``string``, other types have its own names.
+
+    >>> columns_of_message("message m {\n  optional binary text (STRING);\n  required int64 id = 2;\n}")
+    {'text': 'string', 'id': 'int64'}
+    """
+    # Columns stand at the first level; what is within a group is indented further.
+    found = re.findall(
+        r"^  (required|optional|repeated) (\S+) (.+?)(?: \(([^()]*)(?:\(.*\))?\))?(?: = \d+)?(?:;| \{)$", message, re.M
+    )
+    return {
+        name: "string" if annotation in ("STRING", "UTF8", "ENUM", "JSON") and often != "repeated" else kind
+        for often, kind, name, annotation in found
+    }
 
 
 class Storage:
@@ -139,6 +157,31 @@ class Storage:
             return bytes(stream.readAllBytes())
         finally:
             stream.close()
+
+    def read_head(self, path: str, size: int) -> bytes:
+        """At most the first ``size`` bytes of a file, as stored; InputError when it cannot be opened."""
+        hadoop_path, system = self._open(path)
+        try:
+            stream = system.open(hadoop_path)
+            try:
+                return bytes(stream.readNBytes(size))
+            finally:
+                stream.close()
+        except Py4JJavaError as error:
+            raise InputError(f"cannot read {path}: {error.java_exception.toString()}", "check the file") from error
+
+    def parquet_columns(self, path: str) -> dict[str, str]:
+        """Names and types of a Parquet file's columns, from its footer: 10 ms. InputError when it has none."""
+        hadoop = self._parquet.hadoop
+        try:
+            file = hadoop.util.HadoopInputFile.fromPath(self._hadoop.fs.Path(path), self._configuration)
+            reader = hadoop.ParquetFileReader.open(file)
+            try:
+                return columns_of_message(str(reader.getFileMetaData().getSchema().toString()))
+            finally:
+                reader.close()
+        except Py4JJavaError as error:
+            raise InputError(f"cannot read {path}: {error.java_exception.toString()}", "replace the file") from error
 
     def read_text(self, path: str) -> str:
         return self.read_bytes(path).decode("utf-8")

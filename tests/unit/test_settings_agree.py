@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from pmi_spark.artifacts import STAGES
 from pmi_spark.cli import app
-from pmi_spark.config import Config, declared, declared_settings, load_config, render_toml
+from pmi_spark.config import Config, declared, declared_settings, load_config, render_toml, stage_sections
 from pmi_spark.session import LOCAL_SETTINGS, render_local_conf
 from pmi_spark.settings import Declared, toml_value
 
-STAGE_SETTINGS = list(declared_settings(*STAGES))
+STAGE_SETTINGS = [(stage, entry) for stage in STAGES for entry in declared_settings(*stage_sections(stage))]
 
 
 def read(project: Path, name: str) -> str:
@@ -93,9 +93,9 @@ def bracket(entry: Declared) -> str:
     return f"[default {toml_value(entry.default)}{unit}" + (f"; {range_text}]" if range_text else "]")
 
 
-@pytest.mark.parametrize("entry", STAGE_SETTINGS, ids=lambda entry: entry.key)
-def test_every_key_stands_in_its_stages_help_with_its_default_and_range(stage_pages, entry):
-    for page in (stage_pages[entry.section], stage_pages["run"]):
+@pytest.mark.parametrize(("stage", "entry"), STAGE_SETTINGS, ids=lambda value: getattr(value, "key", ""))
+def test_every_key_stands_in_its_stages_help_with_its_default_and_range(stage_pages, stage, entry):
+    for page in (stage_pages[stage], stage_pages["run"]):
         found = re.search(rf"(?<!\S){re.escape(entry.key)}: (.*?\])", page)
         assert found, f"{entry.key} is not on the page"
         assert found.group(1).endswith(bracket(entry))
@@ -104,7 +104,7 @@ def test_every_key_stands_in_its_stages_help_with_its_default_and_range(stage_pa
 def test_a_stages_help_tells_of_its_own_settings_alone(stage_pages):
     for stage in STAGES:
         found = re.findall(r"(?<!\S)([a-z]+\.[a-z_]+): ", stage_pages[stage])
-        assert found == [entry.key for entry in declared_settings(stage)]
+        assert found == [entry.key for entry in declared_settings(*stage_sections(stage))]
 
 
 @pytest.mark.parametrize(
