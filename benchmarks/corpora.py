@@ -138,7 +138,7 @@ def repeat_tokens(folder: Path, copies: int) -> None:
             content = encoder.finish().to_pybytes() + MAGIC.encode()
             (folder / name).write_bytes(content)
             manifest["files"].append({**part, "name": name, "size_bytes": len(content)})
-    for fact in ("lines", "documents", "words"):
+    for fact in ("documents_read", "documents", "words"):
         manifest["facts"][fact] *= copies
     manifest["row_count"] *= copies
     path.write_text(json.dumps(manifest), encoding="utf-8")

@@ -70,6 +70,12 @@ Init = Annotated[
 Debug = Annotated[
     bool, typer.Option("--debug", help="Show the whole trace of a failure. [default: false; true or false]")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Show ten documents as they will be cut, write nothing. [default: false; true or false]"
+    ),
+]
 Top = Annotated[int | None, typer.Option("--top", help=declared("query.top").describe(), show_default=False)]
 MinimumCount = Annotated[
     int | None, typer.Option("--minimum-count", help=declared("query.minimum_count").describe(), show_default=False)
@@ -162,10 +168,31 @@ def tokens(
     more: MoreInput = None,
     config: ConfigFile = None,
     set: Overrides = None,
+    dry_run: DryRun = False,
     debug: Debug = False,
 ) -> None:
     """Stage 1: cut documents into words."""
-    _run_stages(["tokens"], _inputs(input, more), output, config, set, debug)
+    inputs = _inputs(input, more)
+    if dry_run:
+        _show_documents(inputs, output, config, set, debug)
+    else:
+        _run_stages(["tokens"], inputs, output, config, set, debug)
+
+
+def _show_documents(
+    inputs: Sequence[str], output: str, config: str | None, overrides: Sequence[str] | None, debug: bool
+) -> None:
+    """Ten documents on standard output, a line each: the shard's name, and the words or why it is rejected."""
+    settings = load_config(config, overrides or ())
+    with _failures_in_one_line(debug):
+        from pmi_spark.pipeline import Pipeline
+        from pmi_spark.progress import ConsoleReporter
+        from pmi_spark.session import start_session
+
+        rows = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True))).preview(inputs)
+        for shard, reject, words in rows:
+            cut = f"(rejected: {reject.replace('_', ' ')})" if reject else " | ".join(words) or "(empty)"
+            typer.echo(f"{shard.rpartition('/')[2]}: {cut}")
 
 
 @app.command(epilog=settings_epilog("phrases"))

@@ -37,6 +37,23 @@ class InputConfig:
     maximum_bytes: int = setting(
         10**7, "longer documents are rejected before they are held in a worker", unit="bytes", low=1, high=10**9
     )
+    maximum_replaced_share: float = setting(
+        0.3, "documents of which more is invalid UTF-8 are rejected", unit="of the bytes", low=0, high=1
+    )
+    minimum_words: int = setting(1, "documents with fewer words are left out", unit="words", low=1, high=10**9)
+    duplicates: str = setting(
+        "keep",
+        "documents of the same text but for case and white space: keep all, or drop all but one",
+        choices=("keep", "drop"),
+    )
+    maximum_line_count: int = setting(
+        0,
+        "lines that occur more often in the whole corpus are taken out of every document; 0 leaves all",
+        unit="occurrences",
+        low=0,
+        high=10**12,
+    )
+    strict: bool = setting(False, "stop at the first record or file that is not as it should be")
 
 
 @dataclass(frozen=True)

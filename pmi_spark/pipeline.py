@@ -18,7 +18,6 @@ from pmi_spark.association.pmi import parse_measures
 from pmi_spark.config import Config
 from pmi_spark.cooccurrence.windows import distance_weights
 from pmi_spark.corpus.phrases import make_rule
-from pmi_spark.corpus.sources import check_readable
 from pmi_spark.errors import InputError
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.stages import StageRuns
@@ -66,6 +65,11 @@ class Pipeline:
             built = self._stages.build(stage, upstream, identity)
             self._publish(stage, identity, upstream, built, time.monotonic() - start)
 
+    def preview(self, inputs: Sequence[str]) -> list[tuple[str, str, list[str]]]:
+        """The first documents as they will be cut: (shard, why it is rejected or "", its words). Nothing is written."""
+        paths = [path for path, _, _ in self._input_upstream(inputs)["files"]]
+        return self._stages.tokens_stage().preview(paths)
+
     def _publish(self, stage: str, identity: str, upstream: dict[str, Any], built: Built, seconds: float) -> None:
         manifest = Manifest(
             artifact=stage,
@@ -86,7 +90,7 @@ class Pipeline:
     def _effective(self, stage: str) -> dict[str, Any]:
         settings = dataclasses.asdict(getattr(self._config, stage))
         if stage == "tokens":
-            settings["jieba_engine"] = self._stages.jieba_engine()
+            settings = self._stages.tokens_stage().effective()
         if stage == "vocabulary":
             settings = self._stages.vocabulary_stage().effective()
         if stage == "vectors" and settings["init"]:
@@ -100,7 +104,6 @@ class Pipeline:
         )
         if not files:
             raise InputError(f"no files in {', '.join(inputs)}", cure="give text files, or a directory that holds some")
-        check_readable([entry.path for entry in files])
         return {"files": [[entry.path, entry.size_bytes, entry.modified_ms] for entry in files]}
 
     def _artifact_upstream(self, stage: str) -> dict[str, Any]:

@@ -35,6 +35,9 @@ PHRASES = _struct(
     npmi=DoubleType(),
 )
 
+# Beside the tokens: the first records of each reason that were rejected for a fault of the input.
+REJECTS = _struct(reason=StringType(), shard=StringType(), text=StringType())
+
 # One row is a kept word; word_id 0 is the most frequent, ties go by the word's code points.
 VOCABULARY = _struct(word_id=IntegerType(), word=StringType(), word_count=LongType(), document_count=LongType())
 

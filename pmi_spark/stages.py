@@ -20,14 +20,11 @@ from pmi_spark.cooccurrence.counting import Words, make_plan
 from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
 from pmi_spark.cooccurrence.windows import keep_thresholds
 from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
-from pmi_spark.corpus.sources import read_lines
-from pmi_spark.corpus.tokenizers import choose_tokenizer, resolve_jieba_engine
-from pmi_spark.corpus.tokens import tokenize
-from pmi_spark.errors import InputError, RunError
+from pmi_spark.errors import RunError
 from pmi_spark.factorization.held_pairs import Independence
 from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.stage import Built, Reporter
-from pmi_spark.storage import escape_glob
+from pmi_spark.tokens_stage import TokensStage
 from pmi_spark.vectors_stage import VectorsStage
 from pmi_spark.vocabulary_stage import VocabularyStage
 
@@ -54,40 +51,13 @@ class StageRuns:
         builders = {"phrases": self.phrases, "vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi}
         return builders[stage]()
 
-    def jieba_engine(self) -> str:
-        """The segmenter that runs, or none when Chinese is not what is cut."""
-        settings = self._config.tokens
-        if settings.tokenizer != "jieba":
-            return "none"
-        return resolve_jieba_engine(settings)
+    def tokens_stage(self) -> TokensStage:
+        """The stage that reads and cuts, before it runs."""
+        return TokensStage(self._spark, self._artifacts, self._config, self._reporter)
 
     def tokens(self, upstream: dict[str, Any]) -> Built:
         """Documents -> tokens; InputError when there is not one word."""
-        settings = self._config.tokens
-        paths = [path for path, _, _ in upstream["files"]]
-        guard = BadShards("tokens", "replace it", settings.on_bad_shard == "skip", self._reporter.note)
-        (files, facts), skipped = guard.leave_out(paths, self._tokenize)
-        facts |= {"input_files": len(paths), "jieba_engine": self.jieba_engine(), "skipped_shards": skipped}
-        if not facts["words"]:
-            raise InputError(f"no words in the {len(paths)} input files", cure="check the input and tokens.tokenizer")
-        if facts["invalid_utf8_lines"]:
-            self._reporter.note("tokens", f"invalid UTF-8 replaced in {facts['invalid_utf8_lines']:,} lines")
-        return Built(files, facts)
-
-    def _tokenize(self, paths: list[str]) -> tuple[tuple[PartFile, ...], dict[str, Any]]:
-        if not paths:
-            raise InputError("not one input file can be read", cure="check the input")
-        read, written = Observation(), Observation()
-        lines = read_lines(self._spark, [escape_glob(path) for path in paths]).observe(
-            read, F.count(F.lit(1)).alias("lines"), F.count_if(~F.col("is_valid_utf8")).alias("invalid_utf8_lines")
-        )
-        settings = self._config.tokens
-        tokenizer = choose_tokenizer(settings, self.jieba_engine())
-        tokens = tokenize(lines, tokenizer.lists).observe(
-            written, *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("documents", "words"))
-        )
-        files = self._artifacts.write_encoded("tokens", tokens)
-        return files, {**read.get, **written.get}
+        return self.tokens_stage().build([path for path, _, _ in upstream["files"]])
 
     @property
     def corpus(self) -> str:
@@ -203,7 +173,6 @@ class StageRuns:
         independence = Independence(log_probabilities(marginals, self._config.pmi.context_smoothing), total)
         stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, independence, identity)
         return stage.build(vocabulary)
-
 
 
 def _phrase_facts(passes: list[PhrasePass], table: pa.Table, written: dict[str, int]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from pmi_spark.config import VocabularyConfig
 from pmi_spark.corpus.vocabulary import Rules, Selection, count_given, count_words, select_words
 from pmi_spark.corpus.word_account import Account
 from pmi_spark.corpus.word_lists import parse_numbered, parse_words
-from pmi_spark.errors import ConfigurationError, InputError, RunError
+from pmi_spark.errors import ConfigurationError, RunError
 from pmi_spark.stage import Built, Reporter
-from pmi_spark.storage import Storage
+from pmi_spark.word_files import read_word_file
 
 # Settings that name a file; what counts is what stands in it.
 FILES = ("keep", "drop", "given")
@@ -74,6 +74,8 @@ class VocabularyStage:
         if account.absent:
             name = "given" if self._settings.given else "keep"
             self._reporter.note("vocabulary", f"{account.absent:,} words of vocabulary.{name} do not occur")
+        for line in account.lines():
+            self._reporter.note("vocabulary", line)
         files = self._artifacts.write_files("vocabulary", selection.vocabulary, schemas.VOCABULARY)
         return Built(files, account.facts())
 
@@ -134,19 +136,6 @@ class VocabularyStage:
 
     def _read_text(self, name: str) -> str:
         return read_word_file(self._artifacts.storage, getattr(self._settings, name), f"vocabulary.{name}")
-
-
-def read_word_file(storage: Storage, path: str, key: str) -> str:
-    """The text of a file that the setting ``key`` names; InputError when it is not there or not UTF-8."""
-    place = storage.resolve(path)
-    if not storage.exists(place) or storage.is_directory(place):
-        raise InputError(f"{key} names {path}, which is no file", cure="check the path")
-    try:
-        return storage.read_text(place)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8: {error.reason} at byte {error.start}", cure="save it as UTF-8"
-        ) from error
 
 
 def _digest(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.corpus.formats import Layout
@@ -203,25 +203,6 @@ def _read_parquet(spark: SparkSession, paths: list[str], layout: Layout, setting
     return _judge(records, settings, flaw=F.when(F.col("is_missing"), MISSING_COLUMN), name=F.col("id"))
 
 
-UNREADABLE = (".xz", ".7z", ".zip", ".rar", ".tar", ".tgz", ".lzma", ".parquet", ".pdf")
-
-
-def check_readable(paths: Sequence[str]) -> None:
-    """InputError for files that Spark's text reader would take for garbage."""
-    for path in paths:
-        if path.lower().endswith(UNREADABLE):
-            raise InputError(f"cannot read {path}", cure="give text, plain or .gz, .bz2, .zst")
-
-
-def read_lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Documents of text shards: ``document_id long, text string, is_valid_utf8 boolean``.
-
-    ``paths`` are globs, as Spark reads them; compressed shards are one task each. Invalid UTF-8 becomes U+FFFD.
-    document_id is the xxhash64 of the text, hence the same whatever the order, the names or the splits of the shards;
-    two documents of the same text share it.
-    """
-    return (
-        spark.read.text(list(paths))
-        .select(F.is_valid_utf8("value").alias("is_valid_utf8"), F.make_valid_utf8("value").alias("text"))
-        .select(F.xxhash64("text").alias("document_id"), "text", "is_valid_utf8")
-    )
+def preview(documents: DataFrame, count: int = 10) -> list[Row]:
+    """The first documents: what a dry run shows. Spark starts with one partition and stops when it has enough."""
+    return documents.limit(count).collect()

@@ -68,6 +68,28 @@ class Account:
             "dropped": {rule: share._asdict() for rule, share in self.dropped.items()},
         }
 
+    def lines(self) -> list[str]:
+        """The account as a person reads it: a table, a line each.
+
+        >>> for line in Account(Share(1, 3), {"minimum_count": Share(1, 1), "drop": Share(0, 0)}).lines():
+        ...     print(line)
+        distinct words                             2                4 words of text
+          dropped: minimum count                   1                1
+        kept                                       1                3, 75.0 % of the text
+        """
+        facts = self.facts()
+        rows = [("distinct words", facts["distinct_words"], facts["all_words"], " words of text")]
+        rows += [
+            (f"  dropped: {rule.replace('_', ' ')}", share.words, share.occurrences, "")
+            for rule, share in self.dropped.items()
+            if share.words
+        ]
+        rows.append(("kept", self.kept.words, self.kept.occurrences, f", {facts['coverage']:.1%} of the text"))
+        return [
+            f"{name:<28} {words:>15,}  {occurrences:>15,}{note}".replace("%", " %")
+            for name, words, occurrences, note in rows
+        ]
+
 
 def cut_to_size(word_counts: Longs, words: Longs, room: int) -> SizeCut | None:
     """The cut that leaves the ``room`` most frequent of ``words[k]`` words of count ``word_counts[k]``; None: all fit.

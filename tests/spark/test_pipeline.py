@@ -117,7 +117,7 @@ class TestManifests:
 
     def test_facts_agree_with_the_text(self, trained: Trained) -> None:
         tokens = manifest_of(trained.output, "tokens").facts
-        assert (tokens["lines"], tokens["documents"], tokens["words"]) == (1600, 1600, 19200)
+        assert (tokens["documents_read"], tokens["documents"], tokens["words"]) == (1600, 1600, 19200)
         vocabulary = manifest_of(trained.output, "vocabulary").facts
         assert (vocabulary["kept_words"], vocabulary["all_words"], vocabulary["coverage"]) == (19200, 19200, 1.0)
         vectors = manifest_of(trained.output, "vectors").facts
@@ -178,7 +178,7 @@ class TestWhatIsRunAgain:
             changed.write_bytes(before)
             os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert told.stages("finished") == list(STAGES)
-        assert manifest_of(copied, "tokens").facts["lines"] == 1601
+        assert manifest_of(copied, "tokens").facts["documents_read"] == 1601
         assert_tidy(copied)
 
     def test_a_file_rewritten_at_the_same_size_runs_the_tokens(

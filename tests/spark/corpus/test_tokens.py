@@ -15,13 +15,16 @@ from chispa import assert_df_equality
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from pmi_spark.artifacts import Artifacts
+from pmi_spark.config import InputConfig, TokensConfig
 from pmi_spark.corpus import tokens as token_stage
-from pmi_spark.corpus.sources import check_readable, read_lines
-from pmi_spark.corpus.tokenizers import resolve_jieba_engine, split_words, split_words_plain
-from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
+from pmi_spark.corpus.account import sum_accounts
+from pmi_spark.corpus.formats import Layout
+from pmi_spark.corpus.sources import read_documents
+from pmi_spark.corpus.tokenizers import choose_tokenizer, resolve_jieba_engine
+from pmi_spark.corpus.tokens import DocumentRules, tokenize
+from pmi_spark.corpus.words import split_words_plain
 from pmi_spark.errors import InputError
 from pmi_spark.parquet_files import MAGIC, arrow_schema
 from pmi_spark.schemas import TOKENS
@@ -34,6 +37,18 @@ PACKERS = {
     ".bz2": bz2.compress,
     ".zst": lambda data: pa.compress(data, codec="zstd", asbytes=True),
 }
+
+WORDS = choose_tokenizer(TokensConfig(), "none")
+RULES = DocumentRules()
+
+
+def read_lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Text files, a document a line."""
+    return read_documents(spark, {Layout("text"): list(paths)}, InputConfig())
+
+
+def texts_of(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    return read_lines(spark, paths).select("document_id", "text")
 
 
 def text_of(lines: list[str]) -> bytes:
@@ -52,7 +67,7 @@ def decoded(file: bytes) -> list[dict]:
 
 
 def rows_of(tokens: DataFrame) -> list[dict]:
-    return [row for written in tokens.collect() for row in decoded(written["file"])]
+    return [row for written in tokens.collect() if written["file"] for row in decoded(written["file"])]
 
 
 def words_by_document(tokens: DataFrame) -> Counter[tuple[int, tuple[str, ...]]]:
@@ -74,28 +89,29 @@ def plain_lists(lines: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_every_compression_gives_the_plain_twins_words(spark: SparkSession, tmp_path: Path, suffix: str) -> None:
     path = write_shard(tmp_path / f"shard{suffix}", LINES)
-    assert word_lists(tokenize(read_lines(spark, [path]), split_words)) == plain_lists(LINES)
+    assert word_lists(tokenize(read_lines(spark, [path]), WORDS, RULES)) == plain_lists(LINES)
 
 
 def test_gzip_members_laid_end_to_end_are_all_read(spark: SparkSession, tmp_path: Path) -> None:
     path = tmp_path / "two.gz"
     path.write_bytes(gzip.compress(text_of(LINES[:2])) + gzip.compress(text_of(LINES[2:])))
-    assert word_lists(tokenize(read_lines(spark, [str(path)]), split_words)) == plain_lists(LINES)
+    assert word_lists(tokenize(read_lines(spark, [str(path)]), WORDS, RULES)) == plain_lists(LINES)
 
 
 def test_windows_line_ends_do_not_change_a_document(spark: SparkSession, tmp_path: Path) -> None:
     unix, windows = tmp_path / "unix.txt", tmp_path / "windows.txt"
     unix.write_bytes(text_of(LINES))
     windows.write_bytes(text_of(LINES).replace(b"\n", b"\r\n"))
-    assert_df_equality(read_lines(spark, [str(unix)]), read_lines(spark, [str(windows)]), ignore_row_order=True)
+    assert_df_equality(texts_of(spark, [str(unix)]), texts_of(spark, [str(windows)]), ignore_row_order=True)
 
 
 def test_tokens_are_files_of_the_declared_columns_with_their_totals(spark: SparkSession, tmp_path: Path) -> None:
-    tokens = tokenize(read_lines(spark, [write_shard(tmp_path / "a.txt", LINES)]), split_words)
+    tokens = tokenize(read_lines(spark, [write_shard(tmp_path / "a.txt", LINES)]), WORDS, RULES)
     assert [(entry.name, entry.dataType.simpleString()) for entry in tokens.schema] == [
         ("file", "binary"),
         ("documents", "bigint"),
         ("words", "bigint"),
+        ("account", "string"),
     ]
     (written,) = tokens.collect()
     file = pq.ParquetFile(pa.BufferReader(written["file"] + MAGIC.encode()))
@@ -104,18 +120,29 @@ def test_tokens_are_files_of_the_declared_columns_with_their_totals(spark: Spark
     assert (written["documents"], written["words"]) == (len(lists), sum(map(len, lists)))
 
 
-def test_text_without_a_word_gives_no_file(spark: SparkSession, tmp_path: Path) -> None:
-    assert tokenize(read_lines(spark, [write_shard(tmp_path / "a.txt", ["...", ""])]), split_words).collect() == []
+def test_text_without_a_word_gives_an_account_and_no_file(spark: SparkSession, tmp_path: Path) -> None:
+    lines = read_lines(spark, [write_shard(tmp_path / "a.txt", ["...", ""])])
+    (row,) = tokenize(lines, WORDS, RULES).collect()
+    assert (row["file"], row["documents"], row["words"]) == (None, 0, 0)
+    assert sum_accounts([row["account"]]).dropped == {"empty": 2}
 
 
 def batch_of(lines: Sequence[str], first: int = 0) -> pa.RecordBatch:
-    ids = pa.array(range(first, first + len(lines)), pa.int64())
-    return pa.RecordBatch.from_arrays([ids, pa.array(lines, pa.string())], names=["document_id", "text"])
+    count = len(lines)
+    columns = {
+        "document_id": pa.array(range(first, first + count), pa.int64()),
+        "text": pa.array(lines, pa.string()),
+        "shard": pa.array(["s"] * count),
+        "bytes": pa.array(map(len, lines), pa.int64()),
+        "replaced_bytes": pa.array([0] * count, pa.int64()),
+        "reject": pa.array([None] * count, pa.string()),
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def files_of(batches: Iterable[pa.RecordBatch]) -> list[dict]:
     """What a task gives for its batches of lines: rows of TOKEN_FILES."""
-    return [row for batch in token_stage._mapper(split_words)(iter(batches)) for row in batch.to_pylist()]
+    return [row for batch in token_stage._mapper(WORDS, RULES)(iter(batches)) for row in batch.to_pylist()]
 
 
 def row_groups(file: bytes) -> list[list[int]]:
@@ -155,18 +182,15 @@ class TestCuts:
 
     def test_a_full_last_file_is_not_followed_by_an_empty_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(token_stage, "WORDS_PER_FILE", 4)
-        assert [file["words"] for file in files_of([*self.BATCHES, batch_of(["..."])])] == [4] * 5
-
-    def test_a_file_may_have_no_rows(self) -> None:
-        (row,) = token_stage.TokenFile().finish().to_pylist()
-        assert (decoded(row["file"]), row["documents"], row["words"]) == ([], 0, 0)
+        files = files_of([*self.BATCHES, batch_of(["..."])])
+        assert [file["words"] for file in files] == [4] * 5 + [0]
+        assert files[-1]["file"] is None
 
 
 @settings(max_examples=10, deadline=None, derandomize=True)
 @given(lines=st.lists(st.text(st.sampled_from("ab Zé9'\u2019\u0301\u4eac\U00010400-.!"), max_size=24), max_size=12))
 def test_tokens_of_any_text_equal_the_plain_twins(spark: SparkSession, lines: list[str]) -> None:
-    table = pa.table({"document_id": pa.array(range(len(lines)), pa.int64()), "text": pa.array(lines, pa.string())})
-    tokens = tokenize(spark.createDataFrame(table), split_words)
+    tokens = tokenize(spark.createDataFrame(pa.Table.from_batches([batch_of(lines)])), WORDS, RULES)
     expected = {number: tuple(words) for number, line in enumerate(lines) if (words := split_words_plain(line))}
     assert words_by_document(tokens) == Counter(expected.items())
 
@@ -207,10 +231,15 @@ class TestInputs:
         run_stages(tree.parent / "out", [tree, tree / "b.txt", f"{tree}/*.txt"], ["tokens"])
         assert artifacts(tree.parent / "out").require("tokens").facts["input_files"] == 3
 
-    @pytest.mark.parametrize("name", ["a.xz", "a.ZIP", "a.parquet"])
-    def test_what_would_be_read_as_garbage_is_refused(self, name: str) -> None:
-        with pytest.raises(InputError, match="cannot read"):
-            check_readable(["fine.txt", name])
+    @pytest.mark.parametrize(
+        ("name", "content"), [("a.xz", b"\xfd7zXZ\0x"), ("a.ZIP", b"PK\x03\x04x"), ("a.txt", b"\0" * 99)]
+    )
+    def test_what_would_be_read_as_garbage_is_refused(
+        self, run_stages: Callable, tmp_path: Path, name: str, content: bytes
+    ) -> None:
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"cannot read .*{name}"):
+            run_stages(tmp_path / "out", [tmp_path / name], ["tokens"])
 
 
 class TestInvalidUtf8:
@@ -222,15 +251,17 @@ class TestInvalidUtf8:
         (tmp_path / "a.txt").write_bytes(self.RAW)
         recorder = run_stages(tmp_path / "out", [tmp_path / "a.txt"], ["tokens"])
         facts = artifacts(tmp_path / "out").require("tokens").facts
-        assert (facts["lines"], facts["invalid_utf8_lines"], facts["documents"]) == (5, 2, 5)
-        assert recorder.notes == ["tokens: invalid UTF-8 replaced in 2 lines"]
+        assert (facts["documents_read"], facts["replaced_bytes"], facts["documents"]) == (5, 3, 5)
+        assert facts["most_replaced"] == [[f"file://{tmp_path}/a.txt", 3]]
+        assert any(note.split() == ["tokens:", "invalid", "UTF-8", "replaced", "3"] for note in recorder.notes)
         words = words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS))
         assert words == [["bad", "byte"], ["cut"], ["fine", "two"], ["good", "one"], ["last"]]
 
     def test_its_place_is_marked_in_the_text(self, spark: SparkSession, tmp_path: Path) -> None:
         (tmp_path / "a.txt").write_bytes(self.RAW)
-        marked = read_lines(spark, [str(tmp_path / "a.txt")]).where(~F.col("is_valid_utf8"))
-        assert all("\ufffd" in row["text"] for row in marked.collect())
+        marked = read_lines(spark, [str(tmp_path / "a.txt")]).where("replaced_bytes > 0").collect()
+        assert len(marked) == 2
+        assert all("\ufffd" in row["text"] for row in marked)
 
 
 NUMBERED_LINES = [f"document {number} {'word ' * (number % 7)}" for number in range(60)]
@@ -244,17 +275,17 @@ class TestDocumentIds:
         backwards = NUMBERED_LINES[::-1]
         suffixes = list(PACKERS)
         shards = [write_shard(tmp_path / f"{k}{suffixes[k]}", backwards[k * 15 : k * 15 + 15]) for k in range(4)]
-        assert_df_equality(read_lines(spark, [whole]), read_lines(spark, shards), ignore_row_order=True)
+        assert_df_equality(texts_of(spark, [whole]), texts_of(spark, shards), ignore_row_order=True)
 
     def test_they_do_not_depend_on_how_spark_cuts_a_file(self, spark: SparkSession, tmp_path: Path) -> None:
         whole = write_shard(tmp_path / "whole.txt", NUMBERED_LINES)
-        expected = words_by_document(tokenize(read_lines(spark, [whole]), split_words))
+        expected = words_by_document(tokenize(read_lines(spark, [whole]), WORDS, RULES))
         before = spark.conf.get("spark.sql.files.maxPartitionBytes")
         spark.conf.set("spark.sql.files.maxPartitionBytes", "97")
         try:
             cut = read_lines(spark, [whole])
             assert cut.rdd.getNumPartitions() > 5
-            assert words_by_document(tokenize(cut, split_words)) == expected
+            assert words_by_document(tokenize(cut, WORDS, RULES)) == expected
         finally:
             spark.conf.set("spark.sql.files.maxPartitionBytes", before)
 
@@ -270,7 +301,8 @@ CHINESE_WORDS = sorted([["我", "来到", "北京", "清华大学"], ["今天", 
 class TestJieba:
     @pytest.mark.parametrize("engine", ["jieba", "auto"])
     def test_chinese_is_cut_on_the_workers(self, spark: SparkSession, tmp_path: Path, engine: str) -> None:
-        tokenizer = choose_tokenizer("jieba", resolve_jieba_engine(engine, hmm=False), jieba_hmm=False)
+        settings = TokensConfig(tokenizer="jieba", jieba_engine=engine)
+        tokenizer = choose_tokenizer(settings, resolve_jieba_engine(settings))
         lines = read_lines(spark, [write_shard(tmp_path / "zh.txt", CHINESE_LINES)])
         assert word_lists(tokenize(lines, tokenizer)) == CHINESE_WORDS
 
@@ -280,5 +312,5 @@ class TestJieba:
         shard = write_shard(tmp_path / "zh.txt", CHINESE_LINES)
         run_stages(tmp_path / "out", [shard], ["tokens"], ["tokens.tokenizer=jieba"])
         manifest = artifacts(tmp_path / "out").require("tokens")
-        assert manifest.facts["jieba_engine"] == resolve_jieba_engine("auto", hmm=False)
+        assert manifest.facts["jieba_engine"] == resolve_jieba_engine(TokensConfig(tokenizer="jieba"))
         assert words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS)) == CHINESE_WORDS
