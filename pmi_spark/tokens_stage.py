@@ -30,7 +30,7 @@ from pmi_spark.session import own_error
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.word_files import read_named_file, read_word_file
 
-REJECTS = "rejects"
+REJECTS = "_rejects"
 # All tasks together send the driver about so many samples of a reason.
 _SAMPLES_OF_ALL = 20_000
 
@@ -76,8 +76,11 @@ class TokensStage:
             try:
                 return self._cut(self._documents(kept), tokenizer, len(left))
             except (Py4JJavaError, PySparkException) as error:
-                # What a worker says of a record is no fault of the file that it would be left out for.
-                raise own_error(str(error)) or error from error
+                own = own_error(str(error))
+                if own is None:
+                    raise
+                # What a worker says of a record is nothing that its file would be left out for.
+                raise own from error
 
         (files, facts, account), skipped = guard.leave_out(readable, cut)
         facts |= {

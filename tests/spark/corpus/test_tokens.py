@@ -19,12 +19,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pmi_spark.artifacts import Artifacts
 from pmi_spark.config import InputConfig, TokensConfig
 from pmi_spark.corpus import tokens as token_stage
+from pmi_spark.corpus import words as words_module
 from pmi_spark.corpus.account import sum_accounts
 from pmi_spark.corpus.formats import Layout
 from pmi_spark.corpus.sources import read_documents
 from pmi_spark.corpus.tokenizers import choose_tokenizer, resolve_jieba_engine
 from pmi_spark.corpus.tokens import DocumentRules, tokenize
-from pmi_spark.corpus.words import split_words_plain
 from pmi_spark.errors import InputError
 from pmi_spark.parquet_files import MAGIC, arrow_schema
 from pmi_spark.schemas import TOKENS
@@ -40,6 +40,11 @@ PACKERS = {
 
 WORDS = choose_tokenizer(TokensConfig(), "none")
 RULES = DocumentRules()
+
+
+def split_words_plain(line: str) -> list[str]:
+    """The plain twin of the default tokenizer."""
+    return [word.lower() for word in words_module.split_words_plain(line)]
 
 
 def read_lines(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
@@ -252,7 +257,7 @@ class TestInvalidUtf8:
         recorder = run_stages(tmp_path / "out", [tmp_path / "a.txt"], ["tokens"])
         facts = artifacts(tmp_path / "out").require("tokens").facts
         assert (facts["documents_read"], facts["replaced_bytes"], facts["documents"]) == (5, 3, 5)
-        assert facts["most_replaced"] == [[f"file://{tmp_path}/a.txt", 3]]
+        assert facts["most_replaced"] == [[f"file:{tmp_path}/a.txt", 3]]
         assert any(note.split() == ["tokens:", "invalid", "UTF-8", "replaced", "3"] for note in recorder.notes)
         words = words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS))
         assert words == [["bad", "byte"], ["cut"], ["fine", "two"], ["good", "one"], ["last"]]
@@ -304,7 +309,7 @@ class TestJieba:
         settings = TokensConfig(tokenizer="jieba", jieba_engine=engine)
         tokenizer = choose_tokenizer(settings, resolve_jieba_engine(settings))
         lines = read_lines(spark, [write_shard(tmp_path / "zh.txt", CHINESE_LINES)])
-        assert word_lists(tokenize(lines, tokenizer)) == CHINESE_WORDS
+        assert word_lists(tokenize(lines, tokenizer, RULES)) == CHINESE_WORDS
 
     def test_the_manifest_names_the_engine_that_ran(
         self, run_stages: Callable, artifacts: Callable[[Path], Artifacts], tmp_path: Path
