@@ -18,10 +18,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.artifacts import Artifacts
+from pmi_spark.config import TokensConfig
 from pmi_spark.corpus import tokens as token_stage
 from pmi_spark.corpus.sources import check_readable, read_lines
-from pmi_spark.corpus.tokenizers import resolve_jieba_engine, split_words, split_words_plain
-from pmi_spark.corpus.tokens import choose_tokenizer, tokenize
+from pmi_spark.corpus.tokenizers import choose_tokenizer, resolve_jieba_engine
+from pmi_spark.corpus.tokens import tokenize
+from pmi_spark.corpus.words import split_words, split_words_plain
 from pmi_spark.errors import InputError
 from pmi_spark.parquet_files import MAGIC, arrow_schema
 from pmi_spark.schemas import TOKENS
@@ -270,7 +272,8 @@ CHINESE_WORDS = sorted([["我", "来到", "北京", "清华大学"], ["今天", 
 class TestJieba:
     @pytest.mark.parametrize("engine", ["jieba", "auto"])
     def test_chinese_is_cut_on_the_workers(self, spark: SparkSession, tmp_path: Path, engine: str) -> None:
-        tokenizer = choose_tokenizer("jieba", resolve_jieba_engine(engine, hmm=False), jieba_hmm=False)
+        settings = TokensConfig(tokenizer="jieba", jieba_engine=engine)
+        tokenizer = choose_tokenizer(settings, resolve_jieba_engine(settings)).lists
         lines = read_lines(spark, [write_shard(tmp_path / "zh.txt", CHINESE_LINES)])
         assert word_lists(tokenize(lines, tokenizer)) == CHINESE_WORDS
 
@@ -280,5 +283,5 @@ class TestJieba:
         shard = write_shard(tmp_path / "zh.txt", CHINESE_LINES)
         run_stages(tmp_path / "out", [shard], ["tokens"], ["tokens.tokenizer=jieba"])
         manifest = artifacts(tmp_path / "out").require("tokens")
-        assert manifest.facts["jieba_engine"] == resolve_jieba_engine("auto", hmm=False)
+        assert manifest.facts["jieba_engine"] == resolve_jieba_engine(TokensConfig())
         assert words_of_artifact(artifacts(tmp_path / "out").read("tokens", TOKENS)) == CHINESE_WORDS
