@@ -100,15 +100,14 @@ def pieces(text: str, size: int) -> Iterator[str]:
 
 @lru_cache(maxsize=4)
 def _cutter(engine: str, hmm: bool, parts: tuple[str, ...], dictionaries: JiebaDictionaries) -> Cut:
-    """The segmenter, built once a worker process."""
+    """The segmenter as a function of a piece, built once a worker process."""
     if engine == "rjieba":
-        import rjieba
-
-        return lambda piece: (_lengths(rjieba.cut(piece, hmm)), None)
-    segmenter = dictionaries.build()
+        fast = dictionaries.build_fast()
+        return lambda piece: (_lengths(fast.cut(piece, hmm)), None)
     if not parts:
+        segmenter = _segmenter(dictionaries)
         return lambda piece: (_lengths(segmenter.lcut(piece, HMM=hmm)), None)
-    tagger = _tagger(segmenter)
+    tagger = _tagger(dictionaries)
 
     def cut(piece: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         pairs = tagger.lcut(piece, HMM=hmm)
@@ -118,10 +117,17 @@ def _cutter(engine: str, hmm: bool, parts: tuple[str, ...], dictionaries: JiebaD
     return cut
 
 
-def _tagger(segmenter: Any) -> Any:
-    """jieba's part-of-speech tagger. Its import reads the dictionary for jieba's shared instance, as a file beside it.
+@lru_cache(maxsize=4)
+def _segmenter(dictionaries: JiebaDictionaries) -> Any:
+    return dictionaries.build()
 
-    In a zip there is no such file; hence the instance is told where to read for as long as the import takes.
+
+@lru_cache(maxsize=4)
+def _tagger(dictionaries: JiebaDictionaries) -> Any:
+    """jieba's part-of-speech tagger, over a segmenter of its own: it takes the user's tags away from it.
+
+    The import of the tagger reads the dictionary for jieba's shared instance, as a file beside it. In a zip there is no
+    such file; hence the instance is told where to read for as long as the import takes.
     """
     import jieba
 
@@ -130,7 +136,7 @@ def _tagger(segmenter: Any) -> Any:
         from jieba import posseg
     finally:
         del jieba.dt.get_dict_file
-    return posseg.POSTokenizer(segmenter)
+    return posseg.POSTokenizer(dictionaries.build())
 
 
 def _lengths(words: list[str]) -> npt.NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pkgutil
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,14 @@ from pmi_spark.errors import InputError, MissingToolError
 
 FORM = "give one word a line, UTF-8: word frequency part-of-speech, parted by single spaces"
 BOM = b"\xef\xbb\xbf"
+# What jieba's words are made of: a text is parted at all other characters before its dictionary is asked.
+WORD = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
+# Stands for no text: its frequency makes up a total.
+REMAINDER = "\0\0"
+# A line of a main dictionary; one of a user dictionary may lack frequency, part of speech or both.
+ENTRY = re.compile(r"[^ ]+ [0-9]+( .*)?")
+ENTRY_WITH_PART = re.compile(r"[^ ]+ [0-9]+ [^ ]+")
+USER_ENTRY = re.compile(r".+")
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,27 @@ class JiebaDictionaries:
             segmenter.load_userdict(io.BytesIO(content))
         return segmenter
 
+    def build_fast(self) -> Any:
+        """The same dictionaries in rjieba; its ``cut`` with HMM off gives the same words.
+
+        That way depends on the frequencies and their total alone, so both are taken from jieba itself, 0.3 s more than
+        :meth:`build`. jieba's total is more than the sum: it counts a replaced word twice.
+        """
+        import rjieba
+
+        if self == JiebaDictionaries():
+            return rjieba
+        segmenter = self.build()
+        fast: Any = rjieba.Jieba.empty()  # type: ignore[no-untyped-call]
+        known = 0
+        for word, frequency in segmenter.FREQ.items():
+            if frequency and WORD.fullmatch(word):
+                fast.add_word(word, frequency, None)
+                known += frequency
+        if segmenter.total > known:
+            fast.add_word(REMAINDER, segmenter.total - known, None)
+        return fast
+
 
 def own_dictionary() -> bytes:
     """The content of the dictionary that jieba brings."""
@@ -84,22 +114,24 @@ def load_dictionaries(
     pmi_spark.errors.InputError: dictionary b.txt, line 1: ok x is no entry; give one word a line, UTF-8: word
         frequency part-of-speech, parted by single spaces
     """
-    fields = 3 if needs_parts else 2
+    entry = ENTRY_WITH_PART if needs_parts else ENTRY
     return JiebaDictionaries(
-        main=_checked(main, read(main), fields) if main else b"",
-        user=tuple(_checked(path, read(path), 1) for path in user),
+        main=_checked(main, read(main), entry) if main else b"",
+        user=tuple(_checked(path, read(path), USER_ENTRY) for path in user),
     )
 
 
-def _checked(path: str, content: bytes, fields: int) -> bytes:
+def _checked(path: str, content: bytes, entry: re.Pattern[str]) -> bytes:
     """The lines that are not blank, since jieba takes a blank line of a main dictionary for a mistake."""
-    lines = [line.strip() for line in content.removeprefix(BOM).split(b"\n")]
-    for number, line in enumerate(lines, 1):
+    kept = []
+    for number, line in enumerate(content.removeprefix(BOM).split(b"\n"), 1):
         try:
-            parts = line.decode().split(" ")
+            text = line.decode().strip()
         except UnicodeDecodeError as error:
             raise InputError(f"dictionary {path}, line {number}: not UTF-8", cure=FORM) from error
-        is_entry = len(parts) >= fields and (fields == 1 or parts[1].isdecimal())
-        if line and not (is_entry and (fields < 3 or len(parts) == fields)):
-            raise InputError(f"dictionary {path}, line {number}: {line.decode()} is no entry", cure=FORM)
-    return b"".join(line + b"\n" for line in lines if line)
+        if text and not entry.fullmatch(text):
+            raise InputError(f"dictionary {path}, line {number}: {text} is no entry", cure=FORM)
+        kept += [text] if text else []
+    if not kept:
+        raise InputError(f"dictionary {path} is empty", cure=FORM)
+    return "\n".join([*kept, ""]).encode()

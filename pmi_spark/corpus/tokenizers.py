@@ -65,7 +65,7 @@ def choose_tokenizer(
         check_opencc()
     tokenizer = _tokenizer(settings, jieba_engine, dictionaries or JIEBAS_OWN)
     # SPLITTERS cut small letters as they cut capitals, and a text is cheaper to change than its words. jieba's
-    # dictionary has capitals (卡拉OK), and a function of the user's own may ask for them.
+    # dictionary has capitals (T恤), and a function of the user's own may ask for them.
     lower_first = settings.lower and settings.tokenizer in SPLITTERS
     normalizer = TextNormalizer(settings.normalize, settings.chinese, lower_first)
     word_filter = WordFilter(
@@ -90,26 +90,22 @@ def _tokenizer(settings: TokensConfig, jieba_engine: str, dictionaries: HasDicti
 def resolve_jieba_engine(settings: TokensConfig) -> str:
     """``jieba`` or ``rjieba``: which engine ``tokens.jieba_engine`` stands for on this machine.
 
-    rjieba gives jieba's own tokens with HMM off and jieba's dictionary alone (2.8 M tokens of Chinese Wikipedia
-    compared, all equal) at ten times the speed. Its hidden Markov model differs, a user dictionary changes its
-    frequencies otherwise, and it takes no other main dictionary; ``auto`` is jieba for all of these. Raises
-    MissingToolError when rjieba is asked for and absent, ConfigurationError when it is asked for what it cannot do.
+    With HMM off rjieba gives jieba's own tokens, whatever the dictionaries (2.8 M tokens of Chinese Wikipedia compared,
+    all equal), at ten times the speed. Its hidden Markov model and its parts of speech differ; ``auto`` is jieba for
+    these. Raises MissingToolError when rjieba is asked for and absent, ConfigurationError when for parts of speech.
     """
     installed = importlib.util.find_spec("rjieba") is not None
-    beyond = [
-        name for name in ("jieba_dictionary", "jieba_user_dictionaries", "jieba_parts") if getattr(settings, name)
-    ]
     if settings.jieba_engine == "rjieba":
         if not installed:
             raise MissingToolError(
                 "tokens.jieba_engine is rjieba, which is not installed", cure="pip install 'pmi_spark[fast]'"
             )
-        if beyond:
+        if settings.jieba_parts:
             raise ConfigurationError(
-                f"rjieba cannot do what tokens.{beyond[0]} asks for", cure="set tokens.jieba_engine to auto or jieba"
+                "tokens.jieba_parts needs jieba, but tokens.jieba_engine is rjieba", cure="set that to auto or jieba"
             )
         return "rjieba"
-    wanted = settings.jieba_engine == "auto" and not settings.jieba_hmm and not beyond
+    wanted = settings.jieba_engine == "auto" and not settings.jieba_hmm and not settings.jieba_parts
     return "rjieba" if installed and wanted else "jieba"
 
 
