@@ -1,9 +1,10 @@
 """Phrases by gensim, a process of its own so that its time and memory stand alone; it needs gensim and no Spark.
 
-    python benchmarks/gensim_phrases.py --corpus FILE --settings JSON --joined FILE --output FILE.json
+    python benchmarks/gensim_phrases.py --corpus FILE --settings JSON --delimiters D... --joined FILE --output FILE.json
 
 The corpus is tokenized text, a document a line. ``--joined`` gets it with phrases joined, ``--output`` what each pass
-accepted, {phrase: (count, npmi)}, and the seconds of counting and of joining.
+accepted, {phrase: (count, npmi)}, and the seconds of counting and of joining. A pass has a delimiter of its own, which
+becomes that of the settings in the joined text.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Lines:
                 yield line.split()
 
 
-def run_pass(corpus: str, joined: str, settings: dict[str, Any]) -> dict[str, Any]:
+def run_pass(corpus: str, joined: str, delimiter: str, settings: dict[str, Any]) -> dict[str, Any]:
     """One pass from file to file."""
     start = time.monotonic()
     model = Phrases(
@@ -38,13 +39,14 @@ def run_pass(corpus: str, joined: str, settings: dict[str, Any]) -> dict[str, An
         min_count=settings["minimum_count"],
         threshold=settings["threshold"],
         scoring="npmi",
-        delimiter=settings["delimiter"],
+        delimiter=delimiter,
         connector_words=frozenset(filter(None, settings["connectors"].split(","))),
     )
     counted = time.monotonic()
     frozen = model.freeze()
     with Path(joined).open("w", encoding="utf-8") as file:
-        file.writelines(" ".join(frozen[words]) + "\n" for words in Lines(corpus))
+        lines = (" ".join(frozen[words]) + "\n" for words in Lines(corpus))
+        file.writelines(line.replace(delimiter, settings["delimiter"]) for line in lines)
     return {
         "count_seconds": round(counted - start, 1),
         "join_seconds": round(time.monotonic() - counted, 1),
@@ -58,14 +60,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--settings", required=True, help="the section [phrases] as JSON")
+    parser.add_argument("--delimiters", nargs="+", required=True, help="one a pass")
     parser.add_argument("--joined", required=True)
     parser.add_argument("--output", required=True)
     arguments = parser.parse_args()
     settings = json.loads(arguments.settings)
     corpus, passes = arguments.corpus, []
-    for number in range(settings["passes"]):
+    for number, delimiter in enumerate(arguments.delimiters):
         joined = f"{arguments.joined}.{number}"
-        passes.append(run_pass(corpus, joined, settings))
+        passes.append(run_pass(corpus, joined, delimiter, settings))
         corpus = joined
     Path(corpus).rename(arguments.joined)
     Path(arguments.output).write_text(json.dumps(passes), encoding="utf-8")

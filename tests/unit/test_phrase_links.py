@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pmi_spark.corpus.phrase_links import (
@@ -58,10 +58,10 @@ def lists_of(stream: Stream, dictionary: pa.Array) -> list[list[str]]:
     return pa.ListArray.from_arrays(pa.array(stream.offsets), dictionary.take(pa.array(stream.codes))).to_pylist()
 
 
-@given(DOCUMENTS, RULES, st.integers(1, 5), st.data())
+@given(DOCUMENTS, RULES, st.integers(1, 20), st.data())
 def test_links_are_counted_as_a_counter_does(documents, rule, words_a_piece, data):
     lists = dictionary_lists(documents)
-    start = data.draw(st.integers(0, len(documents)))
+    start = data.draw(st.integers(0, min(2, len(documents))))
     lists, documents = lists.slice(start), documents[start:]
     dictionary = lists.flatten().dictionary
     connector_of_code = rule.connector_of_code(dictionary)
@@ -84,18 +84,16 @@ def test_links_are_counted_as_a_counter_does(documents, rule, words_a_piece, dat
     assert len(counts) == len(known)
 
 
-@given(DOCUMENTS, RULES, st.integers(1, 5), st.data())
+@given(DOCUMENTS, RULES, st.integers(1, 20), st.data())
 def test_joining_equals_its_plain_twin_pass_by_pass(documents, rule, words_a_piece, data):
     lists = dictionary_lists(documents)
-    start = data.draw(st.integers(0, len(documents)))
+    start = data.draw(st.integers(0, min(2, len(documents))))
     lists, expected = lists.slice(start), documents[start:]
     tables, made = [], []
     for _ in range(data.draw(st.integers(0, 3))):
         links = sorted({link for document in expected for link in links_plain(document, rule)})
         # One phrase has words that never meet.
         spans = [*data.draw(st.lists(st.sampled_from(links), unique=True) if links else st.just([])), ("é", "nowhere")]
-        # Two phrases that differ in their words may be spelled alike, as a_b + c and a + b_c are.
-        assume(len({(span[0], number_of(span[1:-1], rule), span[-1]) for span in spans}) == len(spans))
         tables.append(table_of(spans, rule))
         before = sum(len(document) for document in expected)
         joined = [join_plain(document, dict.fromkeys(spans), rule) for document in expected]
