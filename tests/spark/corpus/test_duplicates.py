@@ -69,13 +69,13 @@ def test_texts_have_the_normal_form_of_python(spark: SparkSession) -> None:
     assert [row[0] for row in frame.collect()] == [normal_form_plain(text) for text in texts]
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(documents=DOCUMENTS)
 def test_dropped_copies_are_those_of_the_plain_twin(spark: SparkSession, documents: list[Document]) -> None:
     assert rows_of(drop_duplicates(frame_of(spark, documents))) == in_order(drop_duplicates_plain(documents))
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(documents=DOCUMENTS, most=st.integers(0, 3))
 def test_removed_lines_are_those_of_the_plain_twin(spark: SparkSession, documents: list[Document], most: int) -> None:
     limited = limit_repeated_lines(frame_of(spark, documents), most)

@@ -51,7 +51,7 @@ RULES = st.builds(
 LISTS = st.sets(st.sampled_from(["a", "c", "\uffee", "x"]), max_size=2)
 
 
-@settings(max_examples=6, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(documents=DOCUMENTS, rules=RULES, keep=LISTS, drop=LISTS)
 def test_it_equals_its_plain_twin(
     token_files_frame: Callable, documents: list[list[str]], rules: Rules, keep: set[str], drop: set[str]
@@ -105,7 +105,7 @@ def test_nothing_stays_persisted(spark: SparkSession, token_files_frame: Callabl
     assert spark.sparkContext._jsc.getPersistentRDDs().size() == before
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(documents=DOCUMENTS, words=st.permutations(["a", "b", "\U0001f600", "x", "y"]))
 def test_given_words_keep_their_ids_whatever_they_count(
     spark: SparkSession, token_files_frame: Callable, documents: list[list[str]], words: list[str]
