@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from py4j.protocol import Py4JJavaError
-
 from pmi_spark.errors import InputError, RunError
 
 if TYPE_CHECKING:
@@ -160,6 +158,8 @@ class Storage:
 
     def read_head(self, path: str, size: int) -> bytes:
         """At most the first ``size`` bytes of a file, as stored; InputError when it cannot be opened."""
+        from py4j.protocol import Py4JJavaError
+
         hadoop_path, system = self._open(path)
         try:
             stream = system.open(hadoop_path)
@@ -172,6 +172,8 @@ class Storage:
 
     def parquet_columns(self, path: str) -> dict[str, str]:
         """Names and types of a Parquet file's columns, from its footer: 10 ms. InputError when it has none."""
+        from py4j.protocol import Py4JJavaError
+
         hadoop = self._parquet.hadoop
         try:
             file = hadoop.util.HadoopInputFile.fromPath(self._hadoop.fs.Path(path), self._configuration)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pmi_spark.cooccurrence.windows import keep_thresholds
-from pmi_spark.factorization.lengths import LengthScale, fit_lengths, typical_count
+from pmi_spark.factorization.calibration import LengthScale
+from pmi_spark.factorization.lengths import fit_lengths, typical_count
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,6 @@ def test_words_that_do_not_occur_change_nothing_for_those_that_do():
     assert fit_lengths(basis, eigenvalues, more) == fit_lengths(basis[occur], eigenvalues, counts)
 
 
-def test_words_that_do_not_occur_are_neither_stretched_nor_sampled_away():
-    assert LengthScale(0.3, 8.0).of(np.array([0, 8])).tolist() == [[1.0], [1.0]]
+def test_words_that_do_not_occur_are_stretched_like_rare_ones_and_not_sampled_away():
+    assert LengthScale(0.3, 8.0).of(np.array([0, 8])).tolist() == LengthScale(0.3, 8.0).of(np.array([1, 8])).tolist()
     assert keep_thresholds(np.array([0, 8]), 1e-2)[0] == 2**64 - 1
