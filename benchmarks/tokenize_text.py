@@ -25,10 +25,12 @@ import pyarrow as pa
 from machine import spread, write_record
 from pyspark.sql import SparkSession
 
-from pmi_spark.config import TokensConfig, build_config
+from pmi_spark.config import InputConfig, TokensConfig, build_config
+from pmi_spark.corpus.formats import Layout
 from pmi_spark.corpus.jieba_dictionaries import JiebaDictionaries, own_dictionary
+from pmi_spark.corpus.sources import read_documents
 from pmi_spark.corpus.tokenizers import TextToWords, choose_tokenizer
-from pmi_spark.corpus.tokens import tokenize
+from pmi_spark.corpus.tokens import DocumentRules, tokenize
 from pmi_spark.session import start_session
 
 # spark.sql.execution.arrow.maxRecordsPerBatch of a local session.
@@ -108,8 +110,8 @@ def kernel_run(chosen: TextToWords, batches: list[pa.Array]) -> tuple[float, int
 def spark_run(spark: SparkSession, chosen: TextToWords, path: str) -> tuple[float, int]:
     """Wall seconds and words."""
     start = time.perf_counter()
-    documents = spark.read.text(path).selectExpr("xxhash64(value) AS document_id", "value AS text")
-    words = tokenize(documents, chosen.lists).agg({"words": "sum"}).first()[0]
+    documents = read_documents(spark, {Layout("text"): [path]}, InputConfig())
+    words = tokenize(documents, chosen, DocumentRules()).agg({"words": "sum"}).first()[0]
     return time.perf_counter() - start, words
 
 

@@ -71,6 +71,10 @@ class TokensStage:
         tokenizer = self._tokenizer()
         readable = [path for group in layouts.values() for path in group]
 
+        nothing = InputError(f"no words in the {len(paths)} input files", cure="check the input and tokens.tokenizer")
+        if not readable:
+            raise nothing
+
         def cut(left: list[str]) -> tuple[tuple[PartFile, ...], dict[str, Any], Account]:
             kept = {layout: [path for path in group if path in set(left)] for layout, group in layouts.items()}
             try:
@@ -92,7 +96,7 @@ class TokensStage:
         for line in account_lines(facts):
             self._reporter.note("tokens", line)
         if not facts["words"]:
-            raise InputError(f"no words in the {len(paths)} input files", cure="check the input and tokens.tokenizer")
+            raise nothing
         return Built(files, facts, self._write_rejects(account))
 
     def preview(self, paths: Sequence[str], count: int = 10) -> list[tuple[str, str, list[str]]]:

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pmi_spark.artifacts import CORE_STAGES as STAGES
 from pmi_spark.cli import main
 
-PROGRESS = re.compile(rf"({'|'.join(STAGES)})\s+(started|skipped|warm|weighted|\d)")
+PROGRESS = re.compile(rf"({'|'.join(STAGES)}) +\S")
 TEXT = "the cat sat on the mat\nthe dog sat on the cat\n" * 6
 SMALL = ("--set", "vocabulary.minimum_count=1", "--set", "vectors.dimensions=3", "--set", "pairs.subsample=0")
 
@@ -79,7 +79,7 @@ class TestFailures:
         packed.write_bytes(lzma.compress(TEXT.encode()))
         status = main(["run", "--input", str(packed), "--output", f"{corpus.parent}/out"])
         line = failure(capsys)
-        assert (status, "text.xz; give text, plain or .gz, .bz2, .zst" in line) == (2, True)
+        assert (status, "text.xz: it is xz; give UTF-8 text, plain or .gz, .bz2, .zst" in line) == (2, True)
         assert not (corpus.parent / "out").exists()
 
     def test_more_dimensions_than_words(self, corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

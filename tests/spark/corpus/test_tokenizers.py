@@ -13,16 +13,18 @@ from pyspark.sql import SparkSession
 from pmi_spark.config import TokensConfig
 from pmi_spark.corpus.jieba_dictionaries import load_dictionaries
 from pmi_spark.corpus.tokenizers import TextToWords, choose_tokenizer
-from pmi_spark.corpus.tokens import tokenize
+from pmi_spark.corpus.tokens import DocumentRules, tokenize
 from pmi_spark.parquet_files import MAGIC
 from pmi_spark.storage import Storage
 
 
 def words_on_workers(spark: SparkSession, chosen: TextToWords, texts: Sequence[str]) -> list[list[str]]:
     """Each text's words, in the order of the texts, cut by two tasks."""
-    rows = [(number, text) for number, text in enumerate(texts)]
-    documents = spark.createDataFrame(spark.sparkContext.parallelize(rows, 2), "document_id long, text string")
-    files = [row["file"] + MAGIC.encode() for row in tokenize(documents, chosen.lists).collect()]
+    rows = [(number, text, "shard", len(text), 0, None) for number, text in enumerate(texts)]
+    columns = "document_id long, text string, shard string, bytes long, replaced_bytes long, reject string"
+    documents = spark.createDataFrame(spark.sparkContext.parallelize(rows, 2), columns)
+    written = tokenize(documents, chosen, DocumentRules()).collect()
+    files = [row["file"] + MAGIC.encode() for row in written if row["file"]]
     found = {
         row["document_id"]: row["words"]
         for file in files
@@ -56,7 +58,7 @@ class TestDictionaries:
 
     def test_a_file_changed_within_a_session_is_read_anew(self, spark: SparkSession, tmp_path: Path) -> None:
         user = tmp_path / "user.txt"
-        for entry, words in (("来到北京 9999999\n", ["来到北京"]), ("到北 9999999\n", ["来", "到北", "京"])):
+        for entry, words in (("来到北京 9999999\n", ["来到北京"]), ("到北 99999999999\n", ["来", "到北", "京"])):
             user.write_text(entry, encoding="utf-8")
             dictionaries = load_dictionaries(Storage(spark).read_bytes, "", [str(user)])
             chosen = choose_tokenizer(
