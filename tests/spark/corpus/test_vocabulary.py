@@ -168,7 +168,7 @@ def test_row_groups_with_other_dictionaries_are_summed(spark: SparkSession, monk
     for number, words in enumerate(documents):
         columns = [pa.array([number]), pa.array([words], tokens.SCHEMA.field("words").type)]
         file.add(pa.RecordBatch.from_arrays(columns, schema=tokens.SCHEMA))
-    content = file.finish()["file"][0].as_py() + MAGIC.encode()
+    content = file.finish().to_pybytes() + MAGIC.encode()
     assert pq.ParquetFile(pa.BufferReader(content)).num_row_groups == 3
     frame = spark.createDataFrame([("file", content)], "path string, content binary")
     assert selected(count_words(frame), Rules())[0] == vocabulary_plain(documents, Rules())
