@@ -18,7 +18,7 @@ from pmi_spark.sweep_states import FOLDER, SweepStates
 from pmi_spark.vectors.store import load_vectors, read_artifact
 
 SWEEPS = ["vectors.dimensions=5", "vectors.warm_sweeps=2", "vectors.sweeps=2", "vectors.warm_words=40"]
-OVERRIDES = ["pairs.subsample=0", "pairs.files=2", "vocabulary.minimum_count=1", *SWEEPS]
+OVERRIDES = ["vectors.held_out=0", "pairs.subsample=0", "pairs.files=2", "vocabulary.minimum_count=1", *SWEEPS]
 
 
 def make_state(sweeps: int) -> State:
