@@ -141,6 +141,13 @@ def test_the_size_limit_keeps_the_most_frequent_and_cuts_ties_by_code_points(tok
     assert rows == [(0, "c", 3, 1), (1, "b", 2, 1), (2, "\uff21", 2, 1)]
 
 
+def test_a_listed_word_among_those_at_the_size_limit_takes_one_place(token_files_frame: Callable) -> None:
+    rules = Rules(maximum_size=2)
+    rows, account = selected(count_words(token_files_frame([["a", "b", "c", "d"]])), rules, keep=["a"])
+    assert rows == [(0, "a", 1, 1), (1, "b", 1, 1)]
+    assert account.dropped["maximum_size"] == (2, 2)
+
+
 def test_a_document_counts_once_however_often_it_says_the_word(token_files_frame: Callable) -> None:
     documents = [["a"] * 5, ["a", "b"], ["b"]] * 40
     assert selected(count_words(token_files_frame(documents)), Rules())[0] == [
