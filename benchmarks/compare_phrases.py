@@ -7,9 +7,10 @@ tokens, its JVM's start included; gensim from text cut into words, a document a 
 greatest sum over a process and its children (proportional set size). Each case is added to the record as it is done.
 
 Where they differ by design: gensim knows a phrase by its spelling alone. In a second pass it counts new + york_city
-with new_york + city, and its frozen model takes new_york_city apart into new and city, whose counts it then scores. The
-case "two passes, delimiters apart" gives it another delimiter in each pass, which makes spellings unambiguous. Exact
-ties with the threshold are phrases here and none there; past 40 M words and links gensim forgets the rare ones.
+with new_york + city, and its frozen model splits every joined word again: new_york is listed once more, new_york_city
+scored by the counts of new and city. The case "two passes, delimiters apart" gives it another delimiter in each pass,
+which makes spellings unambiguous. Exact ties with the threshold are phrases here and none there; past 40 M distinct
+words and links gensim forgets the rare ones.
 """
 
 from __future__ import annotations
