@@ -203,7 +203,8 @@ def _csv_layout(path: str, name: str, head: bytes, settings: InputConfig) -> Lay
 def _require_columns(path: str, columns: Sequence[str], settings: InputConfig) -> None:
     for setting in ("text_column", "id_column"):
         wanted = getattr(settings, setting)
-        if wanted and wanted not in columns:
+        # No id column is fine, no text column is not.
+        if wanted not in columns and (wanted or setting == "text_column"):
             raise _unreadable(
                 path, f"no column {wanted}; there are {', '.join(columns) or 'none'}", f"set input.{setting}"
             )
