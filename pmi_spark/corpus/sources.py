@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from pmi_spark.config import InputConfig
 
-# A line of spaces, tabs or "\r" is blank too. As Java's regular expressions have it, over bytes as Latin-1.
-_BLANK_LINES = r"\n[ \t\r\f\x0b]*\n"
-_SPACES = " \t\r\n\f\x0b"
+# Space that holds a blank line (of spaces, tabs or "\r", too), or stands at an end. Linear in the space's length, as
+# each alternative starts where space starts; in Java's regular expressions, over bytes as Latin-1.
+_SPACE, _NOT_IN_SPACE = r"[ \t\r\n\f\x0b]", r"(?<![ \t\r\n\f\x0b])"
+_BETWEEN_PARAGRAPHS = rf"{_NOT_IN_SPACE}(?:{_SPACE}*?\n[ \t\r\f\x0b]*+\n{_SPACE}*+|{_SPACE}++\z)|\A{_SPACE}++"
 # Latin-1 gives each byte a character and back: Java's text functions then see every byte of invalid UTF-8 as it is.
 _BYTE_PER_CHARACTER = "ISO-8859-1"
 _PARSED = "id string, text string, shard string, bytes bigint, replaced_bytes bigint, reject string"
@@ -81,8 +82,7 @@ def _read_text(spark: SparkSession, paths: list[str], layout: Layout, settings: 
         between = _characters(F.col("value"))
         records = (
             spark.read.text(paths, lineSep=layout.separator)
-            .select(F.explode(F.split(between, _BLANK_LINES, -1)).alias("paragraph"), _SHARD)
-            .select(F.btrim("paragraph", F.lit(_SPACES)).alias("paragraph"), "file_path")
+            .select(F.explode(F.split(between, _BETWEEN_PARAGRAPHS, -1)).alias("paragraph"), _SHARD)
             .where("paragraph != ''")
             .select(_bytes_of(F.col("paragraph")).alias("record"), "file_path")
         )
