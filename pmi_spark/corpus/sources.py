@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 # Space that holds a blank line (of spaces, tabs or "\r", too), or stands at an end. Linear in the space's length, as
 # each alternative starts where space starts; in Java's regular expressions, over bytes as Latin-1.
-_SPACE, _NOT_IN_SPACE = r"[ \t\r\n\f\x0b]", r"(?<![ \t\r\n\f\x0b])"
-_BETWEEN_PARAGRAPHS = rf"{_NOT_IN_SPACE}(?:{_SPACE}*?\n[ \t\r\f\x0b]*+\n{_SPACE}*+|{_SPACE}++\z)|\A{_SPACE}++"
+_SPACE = r"[ \t\r\n\f\x0b]"
+_AT_SPACE = rf"(?={_SPACE})(?<!{_SPACE})"
+_BETWEEN_PARAGRAPHS = rf"{_AT_SPACE}(?:{_SPACE}*?\n[ \t\r\f\x0b]*+\n{_SPACE}*+|{_SPACE}++\z|\A{_SPACE}++)"
 # Latin-1 gives each byte a character and back: Java's text functions then see every byte of invalid UTF-8 as it is.
 _BYTE_PER_CHARACTER = "ISO-8859-1"
 _PARSED = "id string, text string, shard string, bytes bigint, replaced_bytes bigint, reject string"
