@@ -129,6 +129,11 @@ def test_what_is_wrong_is_named(found, reason):
     assert reason in REASONS
 
 
+def test_what_wikiextractor_escaped_is_put_back():
+    found = parse_wiki(b'<doc id="1" url="http://a/?x&amp;y" title="">\nA &lt;b&gt; &amp;amp; &#x4e2d;\n')
+    assert (found.id, found.text) == ("http://a/?x&y", "A <b> &amp; \u4e2d")
+
+
 @pytest.mark.parametrize("found", [parse_json(b" \t", "text", ""), parse_wiki(b"\n\n"), parse_wet(b"\r\n")])
 def test_nothing_is_no_record(found):
     assert found is None
