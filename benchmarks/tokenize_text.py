@@ -2,10 +2,11 @@
 
     python benchmarks/tokenize_text.py --input TEXTS --chinese TEXTS --record out.json [--runs 5] [--megabytes 40]
 
-The kernel is timed in this process, over batches of as many texts as Spark sends, in processor seconds. Through Spark
-is the `tokens` function under local[1]: the text is read, cut, and encoded as files, which are counted and thrown away;
-wall seconds, the session warm. JVM, worker and this process are pinned to one core. Dictionaries are loaded before the
-clock starts. rjieba's tokens are compared with jieba's, without and with a user dictionary. Megabytes are of UTF-8.
+Seconds are a processor's, so that what else the machine does matters little. The kernel is timed in this process, over
+batches of as many texts as Spark sends. Through Spark is the `tokens` function under local[1], the session warm: the
+text is read, cut, and encoded as files, which are counted and thrown away; seconds of the JVM, its worker and this
+process are added up; wall seconds, in which JVM and worker overlap, stand beside them. Dictionaries are loaded before
+the clock starts. rjieba's tokens are compared with jieba's, without and with a user dictionary. Megabytes are of UTF-8.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import pyarrow as pa
 from machine import spread, write_record
 from pyspark.sql import SparkSession
+from workers import descendants
 
 from pmi_spark.config import InputConfig, TokensConfig, build_config
 from pmi_spark.corpus.formats import Layout
@@ -107,28 +109,33 @@ def kernel_run(chosen: TextToWords, batches: list[pa.Array]) -> tuple[float, int
     return time.process_time() - start, words
 
 
-def spark_run(spark: SparkSession, chosen: TextToWords, path: str) -> tuple[float, int]:
-    """Wall seconds and words."""
-    start = time.perf_counter()
+def spark_run(spark: SparkSession, chosen: TextToWords, path: str) -> tuple[float, int, float]:
+    """Processor seconds of this process and all below it, words, wall seconds."""
+    start, start_wall = processor_seconds(), time.perf_counter()
     documents = read_documents(spark, {Layout("text"): [path]}, InputConfig())
     words = tokenize(documents, chosen, DocumentRules()).agg({"words": "sum"}).first()[0]
-    return time.perf_counter() - start, words
+    return processor_seconds() - start, words, time.perf_counter() - start_wall
 
 
-def start_session_on_one_core() -> SparkSession:
-    """A session whose processes share one core, this one too, and whose workers find this module."""
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+def processor_seconds() -> float:
+    """What this process and those below it have used of a processor so far."""
+    processes = [os.getpid(), *descendants(os.getpid())]
+    fields = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in processes]
+    return sum(int(entry[11]) + int(entry[12]) for entry in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def start_session_with_one_worker() -> SparkSession:
+    """A session under local[1] whose worker finds this module."""
     here = str(Path(__file__).resolve().parent)
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
     os.environ["PYSPARK_SUBMIT_ARGS"] = "--master local[1] --driver-memory 4g pyspark-shell"
     return start_session("tokenize_text")
 
 
-def figures(runs: list[tuple[float, int]], megabytes: float) -> dict[str, Any]:
-    words = runs[0][1]
+def figures(seconds: list[float], words: int, megabytes: float) -> dict[str, Any]:
     return {
-        "million_words_per_s": spread([words / seconds / 1e6 for seconds, _ in runs]),
-        "mb_per_s": spread([megabytes / seconds for seconds, _ in runs]),
+        "million_words_per_s": spread([words / run / 1e6 for run in seconds]),
+        "mb_per_s": spread([megabytes / run for run in seconds]),
     }
 
 
@@ -146,8 +153,9 @@ def measure(spark: SparkSession, name: str, texts: list[str], folder: Path, runs
     return {
         "megabytes": round(megabytes, 1),
         "words": kernel[0][1],
-        "kernel": figures(kernel, megabytes),
-        "spark": figures(through_spark, megabytes),
+        "kernel": figures([run[0] for run in kernel], kernel[0][1], megabytes),
+        "spark": figures([run[0] for run in through_spark], through_spark[0][1], megabytes),
+        "spark_wall_seconds": spread([run[2] for run in through_spark]),
     }
 
 
@@ -168,7 +176,7 @@ def main() -> None:
     parser.add_argument("--record", required=True, help="JSON file to write")
     arguments = parser.parse_args()
     texts = {kind: read_texts(getattr(arguments, kind), arguments.megabytes) for kind in ("input", "chinese")}
-    spark = start_session_on_one_core()
+    spark = start_session_with_one_worker()
     record: dict[str, Any] = {"runs": arguments.runs, "cases": {}}
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.cases:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pmi_spark.corpus.jieba_dictionaries import JiebaDictionaries
 
-# The characters of one call: its words, about 60 bytes each, then stay in the processor's cache.
+# The characters of one call: its words, 60 bytes each as Python has them, then stay in the processor's cache.
 PIECE_CHARACTERS = 1 << 14
 # What jieba cuts at, whatever its dictionary: a text too long for one call is parted before one of these.
 BORDER = re.compile("[\\s\0，。、；：？！]")
@@ -53,35 +53,50 @@ class JiebaTokenizer:
     dictionaries: HasDictionaries = JIEBAS_OWN
 
     def __call__(self, texts: pa.Array) -> pa.Array:
-        """A list of words a text. What is held besides texts and words is 20 bytes a character.
+        """A list of words a text, computed a few texts at a time, so that it stays in the processor's cache."""
+        lists = [self._words(group) for group in groups(texts.to_pylist(), PIECE_CHARACTERS)]
+        return pa.concat_arrays(lists) if lists else pa.array([], type=pa.list_(pa.string()))
+
+    def _words(self, texts: list[str]) -> pa.Array:
+        """A list of words a text.
 
         jieba parts a text and leaves nothing out. So only the lengths of its words are kept, and the words are read
         from the texts' own bytes, which spares a second copy of each as a Python string and then as an Arrow one.
         """
-        strings = texts.to_pylist()
-        if not strings:
-            return pa.array([], type=pa.list_(pa.string()))
-        text = BETWEEN_TEXTS.join(strings)
-        ends, wanted = self._cut(text)
-        starts = ends - np.diff(ends, prepend=0)
-        firsts = np.cumsum([0, *(len(string) + 1 for string in strings)])
-        first_words = np.searchsorted(starts, firsts)
-        keep = wanted & _any_in_each(_is_alphanumeric()[_code_points(text)], starts, ends)
+        joined = BETWEEN_TEXTS.join(texts)
+        lengths, wanted = self._cut(joined)
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        keep = wanted & _has_alphanumeric(joined, starts, ends)
+        first_words = np.searchsorted(starts, np.cumsum([0, *(len(text) + 1 for text in texts)]))
         kept_before = np.concatenate([[0], np.cumsum(keep)])
-        words = _substrings(text, ends).filter(pa.array(keep))
-        return pa.ListArray.from_arrays(pa.array(kept_before[first_words], type=pa.int32()), words)
+        offsets = pa.array(kept_before[first_words].astype(np.int32))
+        return pa.ListArray.from_arrays(offsets, _substrings(joined, ends).filter(pa.array(keep)))
 
     def _cut(self, text: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-        """Where each word ends, in characters, and whether it is of a part of speech that is wanted."""
+        """The lengths of a text's words, in characters, and whether each is of a part of speech that is wanted."""
         cut = _cutter(self.engine, self.hmm, self.parts, self.dictionaries.value)
-        lengths, wanted = [], []
-        for piece in pieces(text, PIECE_CHARACTERS):
-            found, chosen = cut(piece)
-            lengths.append(found)
-            wanted.append(np.ones(len(found), dtype=bool) if chosen is None else chosen)
-        return np.cumsum(np.concatenate([np.zeros(0, np.int64), *lengths])), np.concatenate(
-            [np.zeros(0, bool), *wanted]
-        )
+        found = [cut(piece) for piece in pieces(text, PIECE_CHARACTERS)]
+        lengths = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in found)])
+        chosen = [np.ones(len(part), dtype=bool) if flags is None else flags for part, flags in found]
+        return lengths, np.concatenate([np.zeros(0, bool), *chosen])
+
+
+def groups(texts: list[str], size: int) -> Iterator[list[str]]:
+    """Texts in turn, in groups that end as soon as they have so many characters.
+
+    >>> list(groups(["ab", "c", "defg", "h"], 3))
+    [['ab', 'c'], ['defg'], ['h']]
+    """
+    group, characters = [], 0
+    for text in texts:
+        group.append(text)
+        characters += len(text)
+        if characters >= size:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
 
 
 def pieces(text: str, size: int) -> Iterator[str]:
@@ -153,12 +168,12 @@ def _is_alphanumeric() -> npt.NDArray[np.bool_]:
     return np.fromiter((chr(code).isalnum() for code in range(0x110000)), bool, 0x110000)
 
 
-def _any_in_each(
-    flags: npt.NDArray[np.bool_], starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
-) -> npt.NDArray[np.bool_]:
-    """Whether a flag is set between each start and end."""
-    before = np.concatenate([[0], np.cumsum(flags)])
-    return np.asarray(before[ends] > before[starts])
+def _has_alphanumeric(text: str, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the words between these characters have a letter or digit: nearly always the first character tells."""
+    found = _is_alphanumeric()[_code_points(text)[starts]]
+    for word in np.flatnonzero(~found & (ends - starts > 1)):
+        found[word] = any(map(str.isalnum, text[starts[word] : ends[word]]))
+    return found
 
 
 def _substrings(text: str, ends: npt.NDArray[np.int64]) -> pa.Array:
