@@ -60,10 +60,10 @@ def test_the_commands_and_the_python_example_run(folder_with_texts: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_settings_example_is_accepted() -> None:
-    assert blocks("toml")
-    for block in blocks("toml"):
-        assert build_config(tomllib.loads(block)).pairs.window == 10
+def test_the_settings_examples_are_accepted() -> None:
+    settings, phrases = (build_config(tomllib.loads(block)) for block in blocks("toml"))
+    assert (settings.pairs.window, settings.vocabulary.minimum_count) == (10, 10)
+    assert (phrases.phrases.passes, phrases.phrases.connectors) == (2, "of,the")
 
 
 def test_the_first_commands_are_targets_of_the_makefile() -> None:
