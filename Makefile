@@ -1,4 +1,6 @@
 PYTHON ?= python3
+# Test processes, each with a Spark session of two workers and a heap of 1 GB; 0 is this process alone.
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -18,7 +20,7 @@ demo: java $(READY) ## train on the docstrings of the installed packages
 	@$(BIN)/pmi-spark demo
 
 test: java $(READY) ## unit and Spark tests, doctests, README examples
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 check: $(READY) ## formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -12,10 +12,16 @@ import pytest
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+LOGGING = Path(__file__).parent.parent / "conf" / "log4j2.properties"
 # A user's spark-defaults.conf: what is not named here comes from pmi_spark.session, as in a user's own run.
 SPARK_DEFAULTS = (
     ("spark.master", "local[2]", "two workers, so that partitions do meet in another process; more would only wait"),
     ("spark.driver.memory", "1g", "the tests' tables are small, and other programs share the machine"),
+    (
+        "spark.driver.extraJavaOptions",
+        f"-XX:TieredStopAtLevel=1 -Dlog4j2.configurationFile={LOGGING.as_uri()}",
+        "hundreds of plans run once each: a third of the JVM's time went into optimizing them; the logging is our own",
+    ),
     ("spark.sql.shuffle.partitions", "3", "few tasks, yet more than one, and no divisor of the tests' block counts"),
     ("spark.driver.bindAddress", "127.0.0.1", "a machine without a network runs the tests too"),
     ("spark.driver.host", "127.0.0.1", "as above: its own name may not resolve"),
