@@ -185,14 +185,14 @@ def _show_documents(
     """Ten documents on standard output, a line each: the shard's name, and the words or why it is rejected."""
     settings = load_config(config, overrides or ())
     with _failures_in_one_line(debug):
+        from pmi_spark.corpus.account import preview_line
         from pmi_spark.pipeline import Pipeline
         from pmi_spark.progress import ConsoleReporter
         from pmi_spark.session import start_session
 
         rows = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True))).preview(inputs)
-        for shard, reject, words in rows:
-            cut = f"(rejected: {reject.replace('_', ' ')})" if reject else " | ".join(words) or "(empty)"
-            typer.echo(f"{shard.rpartition('/')[2]}: {cut}")
+        for row in rows:
+            typer.echo(preview_line(*row))
 
 
 @app.command(epilog=settings_epilog("phrases"))

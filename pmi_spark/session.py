@@ -52,6 +52,12 @@ LOCAL_SETTINGS = (
         "0",
         "a half-sweep returns words x dimensions x 4 bytes; Spark's 1g stops it near 900,000 words",
     ),
+    SparkSetting(
+        "spark.storage.unrollMemoryThreshold",
+        "1000000",
+        "bytes of each piece that persisted rows are kept in; Spark's 1048576 are just over half of a region of the "
+        "heap (2 MB below 8 GB), so each would take a region of its own and half of the memory would stay empty",
+    ),
     SparkSetting("spark.ui.enabled", "false", "a laptop run needs no web server, and its port may be taken"),
     SparkSetting(
         "spark.sql.execution.arrow.maxRecordsPerBatch", "4096", "a batch of web documents then stays near 10 MB"

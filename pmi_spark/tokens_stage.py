@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, Observation, SparkSession
@@ -23,7 +24,7 @@ from pmi_spark.corpus.formats import Layout, sort_files
 from pmi_spark.corpus.jieba_dictionaries import JiebaDictionaries, load_dictionaries
 from pmi_spark.corpus.sources import preview, read_documents
 from pmi_spark.corpus.tokenizers import TextToWords, choose_tokenizer, parse_list, resolve_jieba_engine
-from pmi_spark.corpus.tokens import DocumentRules, tokenize
+from pmi_spark.corpus.tokens import DocumentRules, judge_documents, tokenize
 from pmi_spark.errors import InputError
 from pmi_spark.parquet_files import arrow_schema
 from pmi_spark.session import own_error
@@ -102,10 +103,10 @@ class TokensStage:
     def preview(self, paths: Sequence[str], count: int = 10) -> list[tuple[str, str, list[str]]]:
         """The first documents as they will be cut: (shard, why it is rejected or "", its words). Nothing is written."""
         layouts, _ = self._sort(paths, skip=False)
-        rows = preview(self._documents(layouts), count)
-        texts = pa.array(["" if row["reject"] else row["text"] for row in rows], pa.string())
-        words = self._tokenizer()(texts).lists.to_pylist()
-        return [(row["shard"], row["reject"] or "", own) for row, own in zip(rows, words, strict=True)]
+        documents = preview(self._documents(layouts), count)
+        (words, _), reasons = judge_documents(documents, self._tokenizer(), self._rules(1))
+        columns = documents.column("shard"), pc.fill_null(reasons, ""), words
+        return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
     def _sort(self, paths: Sequence[str], skip: bool) -> tuple[dict[Layout, list[str]], list[str]]:
         """Files by layout, and those left out because their first bytes already show that they cannot be read."""
@@ -149,14 +150,8 @@ class TokensStage:
     def _cut(
         self, documents: DataFrame, tokenizer: TextToWords, shards: int
     ) -> tuple[tuple[PartFile, ...], dict[str, Any], Account]:
-        rules = DocumentRules(
-            self._input.minimum_words,
-            self._input.maximum_replaced_share,
-            self._input.strict,
-            samples_each=min(SAMPLES, -(-_SAMPLES_OF_ALL // max(shards, 1))),
-        )
         written = Observation()
-        tokens = tokenize(documents, tokenizer, rules).observe(
+        tokens = tokenize(documents, tokenizer, self._rules(shards)).observe(
             written,
             *(F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("documents", "words")),
             F.collect_list("account").alias("accounts"),
@@ -165,6 +160,14 @@ class TokensStage:
         observed = written.get
         account = sum_accounts(observed.pop("accounts"))
         return files, observed | account.facts(), account
+
+    def _rules(self, shards: int) -> DocumentRules:
+        return DocumentRules(
+            self._input.minimum_words,
+            self._input.maximum_replaced_share,
+            self._input.strict,
+            samples_each=min(SAMPLES, -(-_SAMPLES_OF_ALL // max(shards, 1))),
+        )
 
     def _write_rejects(self, account: Account) -> tuple[PartFile, ...]:
         """The sample of rejected records, beside the tokens."""

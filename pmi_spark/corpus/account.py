@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ UNDECODABLE = "undecodable"
 SAMPLES = 100
 SAMPLE_CHARACTERS = 200
 MOST_REPLACED = 10
+# Of a document in a dry run.
+LINE_CHARACTERS = 400
 
 
 @dataclass
@@ -122,3 +124,16 @@ def account_lines(facts: Mapping[str, Any]) -> list[str]:
         rows.append(("invalid UTF-8 replaced", facts["replaced_bytes"], ""))
         rows += [(f"  in {shard}", count, "") for shard, count in facts["most_replaced"]]
     return [f"{name:<28} {count:>15,}  {note}".rstrip() for name, count, note in rows]
+
+
+def preview_line(shard: str, reason: str, words: Sequence[str]) -> str:
+    r"""A document as a dry run shows it: at most LINE_CHARACTERS, what a terminal would act upon spelled out.
+
+    >>> preview_line("file:/texts/a.txt", "", ["two", "wor\x1bds"])
+    'a.txt: two | wor\\x1bds'
+    >>> preview_line("file:/texts/a.txt", "too_long", [])
+    'a.txt: (dropped: too long)'
+    """
+    line = f"{shard.rpartition('/')[2]}: " + (f"(dropped: {reason.replace('_', ' ')})" if reason else " | ".join(words))
+    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:LINE_CHARACTERS])
+    return shown if len(line) <= LINE_CHARACTERS else f"{shown} ... {len(words):,} words"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark.corpus.formats import Layout
@@ -25,8 +26,6 @@ from pmi_spark.errors import InputError
 from pmi_spark.storage import escape_glob
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from pmi_spark.config import InputConfig
 
 # Space that holds a blank line (of spaces, tabs or "\r", too), or stands at an end. Linear in the space's length, as
@@ -150,7 +149,7 @@ def _read_parsed(spark: SparkSession, paths: list[str], layout: Layout, settings
     return records.mapInArrow(_mapper(layout.format, settings), _PARSED)
 
 
-Batches = Iterator["pa.RecordBatch"]
+Batches = Iterator[pa.RecordBatch]
 
 
 def _mapper(format: str, settings: InputConfig) -> Callable[[Batches], Batches]:
@@ -204,6 +203,7 @@ def _read_parquet(spark: SparkSession, paths: list[str], layout: Layout, setting
     return _judge(records, settings, flaw=F.when(F.col("is_missing"), MISSING_COLUMN), name=F.col("id"))
 
 
-def preview(documents: DataFrame, count: int = 10) -> list[Row]:
+def preview(documents: DataFrame, count: int = 10) -> pa.RecordBatch:
     """The first documents: what a dry run shows. Spark starts with one partition and stops when it has enough."""
-    return documents.limit(count).collect()
+    table = documents.limit(count).toArrow()
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], names=table.column_names)

@@ -69,21 +69,7 @@ def _mapper(tokenizer: TextTokenizer, rules: DocumentRules) -> Callable[[Batches
 
 def _cut(batch: pa.RecordBatch, tokenizer: TextTokenizer, rules: DocumentRules, account: Account) -> pa.RecordBatch:
     """The rows of ``tokens`` that a batch of documents gives; all of the batch goes into ``account``."""
-    reasons = batch.column("reject")
-    replaced = pc.greater(
-        batch.column("replaced_bytes"), pc.multiply(batch.column("bytes"), rules.maximum_replaced_share)
-    )
-    reasons = pc.if_else(pc.and_(pc.is_null(reasons), replaced), UNDECODABLE, reasons)
-    texts = batch.column("text")
-    if reasons.null_count < len(reasons):
-        # What is rejected has no words, and is not cut to find that out.
-        texts = pc.if_else(pc.is_null(reasons), texts, "")
-    words, long_tokens = tokenizer(texts)
-    words = words.cast(SCHEMA.field("words").type)
-    lengths = pc.list_value_length(words)
-    reasons = pc.if_else(pc.and_(pc.is_null(reasons), pc.equal(lengths, 0)), "empty", reasons)
-    too_short = pc.and_(pc.is_null(reasons), pc.less(lengths, rules.minimum_words))
-    reasons = pc.if_else(too_short, "too_short", reasons)
+    (words, long_tokens), reasons = judge_documents(batch, tokenizer, rules)
     account.add(batch, reasons, long_tokens)
     if rules.strict and account.samples:
         reason, [(shard, beginning), *_] = next(iter(account.samples.items()))
@@ -93,6 +79,27 @@ def _cut(batch: pa.RecordBatch, tokenizer: TextTokenizer, rules: DocumentRules, 
         )
     rows = pa.RecordBatch.from_arrays([batch.column("document_id"), words], schema=SCHEMA)
     return rows.filter(pc.is_null(reasons))
+
+
+def judge_documents(
+    documents: pa.RecordBatch, tokenizer: TextTokenizer, rules: DocumentRules
+) -> tuple[WordLists, pa.Array]:
+    """Documents -> the words of each, and why it is dropped, whatever it has of them (null: it is kept)."""
+    reasons = documents.column("reject")
+    replaced = pc.greater(
+        documents.column("replaced_bytes"), pc.multiply(documents.column("bytes"), rules.maximum_replaced_share)
+    )
+    reasons = pc.if_else(pc.and_(pc.is_null(reasons), replaced), UNDECODABLE, reasons)
+    texts = documents.column("text")
+    if reasons.null_count < len(reasons):
+        # What is rejected has no words, and is not cut to find that out.
+        texts = pc.if_else(pc.is_null(reasons), texts, "")
+    words, long_tokens = tokenizer(texts)
+    words = words.cast(SCHEMA.field("words").type)
+    lengths = pc.list_value_length(words)
+    reasons = pc.if_else(pc.and_(pc.is_null(reasons), pc.equal(lengths, 0)), "empty", reasons)
+    too_short = pc.and_(pc.is_null(reasons), pc.less(lengths, rules.minimum_words))
+    return WordLists(words, long_tokens), pc.if_else(too_short, "too_short", reasons)
 
 
 def _row(waiting: TokenFile, account: Account) -> pa.RecordBatch:

@@ -186,10 +186,35 @@ def test_a_dry_run_shows_ten_documents_and_writes_nothing(
     shown = capsys.readouterr().out.splitlines()
     assert shown == [
         "b.jsonl: three | four",
-        "b.jsonl: (rejected: wrong type)",
-        "b.jsonl: (rejected: not json)",
-        "b.jsonl: (rejected: missing column)",
+        "b.jsonl: (dropped: wrong type)",
+        "b.jsonl: (dropped: not json)",
+        "b.jsonl: (dropped: missing column)",
     ]
+
+
+def test_a_dry_run_shows_a_long_document_by_its_beginning_and_drops_what_a_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = tmp_path / "a.txt"
+    texts.write_bytes(b"\n".join([b"one " * 3000, b"\x1b[31mred \x07", b"", b"\xff\xfe\xfd one", b"one"]))
+    settings = ["--set", "tokens.tokenizer=whitespace", "--set", "input.minimum_words=2"]
+    assert main(["tokens", "--dry-run", "--input", str(texts), "--output", f"{tmp_path}/out", *settings]) == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("a.txt: one | one | ")
+    assert first.endswith(" ... 3,000 words")
+    assert len(first) < 500
+    assert others == [
+        "a.txt: \\x1b[31mred | \\x07",
+        "a.txt: (dropped: empty)",
+        "a.txt: (dropped: undecodable)",
+        "a.txt: (dropped: too short)",
+    ]
+
+
+def test_a_dry_run_of_nothing_shows_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.jsonl").write_text("\n\n", encoding="utf-8")
+    assert main(["tokens", "--dry-run", "--input", f"{tmp_path}/a.jsonl", "--output", f"{tmp_path}/out"]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_a_function_of_ones_own_cuts(corpus: Path, tokenized: Callable) -> None:
