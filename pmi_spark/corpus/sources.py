@@ -50,7 +50,7 @@ def read_documents(
 
     document_id is the xxhash64 of the id column, of a wiki article's or a web page's address, else of the text: the
     same whatever the order, the names or the splits of the shards. Control characters other than NUL stay as they are:
-    both tokenizers part words at them as at spaces, so they are not looked for.
+    `words` and `jieba` part words at them as at spaces, so they are not looked for.
 
     Lazy, one pass, nothing is shuffled. Text and Parquet never leave the JVM; JSON, wiki and WET go through a Python
     worker. Plain files of lines, paragraphs, JSON, wiki and WET are split; compressed ones, CSV (its quoted line

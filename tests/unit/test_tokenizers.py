@@ -72,6 +72,14 @@ def test_a_missing_text_has_no_words():
         assert words_of([None, "a b", None], tokenizer=tokenizer) == [[], ["a", "b"], []]
 
 
+@pytest.mark.parametrize("control", ["\x07", "\x01", "\x1f", "\x7f", "\x9b"])
+@pytest.mark.parametrize("engine", ["none", "jieba", "rjieba"])
+def test_words_end_at_control_characters(engine: str, control: str) -> None:
+    config = tokens_config(tokenizer="words" if engine == "none" else "jieba")
+    texts = pa.array([f"北京{control}大学 ab{control}cd"])
+    assert choose_tokenizer(config, engine)(texts).lists.to_pylist() == [["北京", "大学", "ab", "cd"]]
+
+
 @pytest.mark.parametrize("tokenizer", ["words", "characters", "whitespace", "jieba", "shlex:split"])
 def test_an_empty_batch_has_no_lists(tokenizer):
     chosen = choose_tokenizer(tokens_config(tokenizer=tokenizer, maximum_length=3), "jieba")
