@@ -85,9 +85,9 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         table = build_table(files, row_counts, arguments.words, blocks, cells)
         built = time.monotonic() - start
         right = initial_factors(arguments.words, arguments.dimensions, 1, settings.warm_words)
-        reports = []
-        for state in sweep(table, State(np.zeros_like(right), right), loss, settings):
-            reports = [report._asdict() for report in state.reports]
+        *_, state = sweep(table, State(np.zeros_like(right), right), loss, settings)
+    reports = state.reports
+    seconds = reports[-1].seconds
     bytes_gathered = 2 * table.cell_count * 4 * arguments.dimensions
     return {
         "words": arguments.words,
@@ -97,8 +97,10 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "row_blocks": blocks,
         "memory_limit_mb": arguments.memory,
         "seconds_to_build": round(built, 1),
-        "sweeps": reports,
-        "gathered_gb_per_s": round(bytes_gathered / reports[-1]["seconds"] / 1e9, 1),
+        "warm_sweep_seconds": round(reports[0].seconds, 1),
+        "weighted_sweep_seconds": round(seconds, 1),
+        "core_microseconds_a_cell": round(context.defaultParallelism * seconds / (2 * table.cell_count) * 1e6, 2),
+        "gathered_gb_per_s": round(bytes_gathered / seconds / 1e9, 1),
         "memory_gb_per_s": memory_bandwidth(),
         "peak_mb": {
             "largest_worker": round(workers.peak_mb),

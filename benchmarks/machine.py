@@ -53,6 +53,6 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def write_record(path: str, figures: dict[str, Any]) -> None:
-    """Write a JSON record: the machine, then the figures."""
-    text = json.dumps({"machine": describe_machine(), **figures}, indent=1, ensure_ascii=False)
+    """Write a JSON record: the machine, then the figures; ValueError for a number that JSON does not know."""
+    text = json.dumps({"machine": describe_machine(), **figures}, indent=1, ensure_ascii=False, allow_nan=False)
     Path(path).write_text(text + "\n", encoding="utf-8")

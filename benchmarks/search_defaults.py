@@ -5,8 +5,7 @@
 
 Each ``--try`` is a set of overrides on top of the defaults and ``--base``; the first row has none. All share one output
 directory, so only the stages that a setting touches run again. Cosines are taken at several read-out exponents, for
-that costs nothing. With ``--train`` and ``--held-out`` unseen pairs are judged too (see judge_unseen.py), at several
-frequency exponents.
+that costs nothing. With ``--train`` and ``--held-out`` unseen pairs are judged too (see judge_unseen.py).
 """
 
 from __future__ import annotations
