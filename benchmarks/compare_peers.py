@@ -39,6 +39,7 @@ class Runs:
         self.seconds: dict[str, list[float]] = {}
         self.memory_mb: dict[str, list[float]] = {}
         self.stages: dict[str, list[float]] = {}
+        self.gathered_gb_per_s: list[float] = []
         self.scores: dict[str, dict[str, Any]] = {}
 
     def timed(self, system: str, command: Sequence[str], before: float = 0.0) -> None:
@@ -117,6 +118,7 @@ def compare(arguments: argparse.Namespace, folder: str) -> Runs:
         for stage in CORE_STAGES:
             manifest = json.loads(Path(output, stage, "_manifest.json").read_text())
             runs.stages.setdefault(stage, []).append(manifest["seconds"])
+        runs.gathered_gb_per_s += gathered_gb_per_s(output)
         if arguments.gensim:
             write_corpus(output, corpus)
             found = peer("skip-gram", arguments.gensim, "--corpus", corpus)
@@ -133,6 +135,13 @@ def compare(arguments: argparse.Namespace, folder: str) -> Runs:
         found = peer("glove", sys.executable, "--corpus", corpus, "--programs", arguments.glove)
         score("glove", as_vectors(found["words"], found["vectors"]))
     return runs
+
+
+def gathered_gb_per_s(output: str) -> list[float]:
+    """What each weighted sweep of a run read of the other side's rows: 4 d bytes a cell, in either half-sweep."""
+    facts = json.loads(Path(output, "vectors", "_manifest.json").read_text())["facts"]
+    seconds = [sweep["seconds"] for sweep in facts["sweeps"] if sweep["phase"] == "weighted"]
+    return [2 * facts["cells"] * 4 * facts["dimensions"] / each / 1e9 for each in seconds]
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:
@@ -167,6 +176,7 @@ def main() -> None:
         "settings": arguments.settings,
         "runs": arguments.runs,
         "memory_gb_per_s": memory_bandwidth(),
+        "gathered_gb_per_s": spread(runs.gathered_gb_per_s),
         "stage_seconds": {stage: spread(seconds) for stage, seconds in runs.stages.items()},
         "table": table,
     }
