@@ -11,7 +11,7 @@ NEED_JAVA = $(if $(strip $(JAVA_PROBLEM)),$(error $(JAVA_PROBLEM)))
 PYTHON_PROBLEM = $(shell $(PYTHON) -c 'import sys; print("" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with make PYTHON=...")')
 NEED_PYTHON = $(if $(strip $(PYTHON_PROBLEM)),$(error $(PYTHON_PROBLEM)))
 
-.PHONY: help demo test check format conf clean
+.PHONY: help demo test test-cluster package check format conf clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,12 @@ demo: java $(READY) ## train on the docstrings of the installed packages
 
 test: java $(READY) ## unit and Spark tests, doctests, README examples
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+
+package: $(READY) ## dist/pmi_spark.zip and dist/environment.tar.gz, what spark-submit ships to a cluster
+	$(BIN)/python deploy/build.py
+
+test-cluster: java $(READY) ## a standalone master and two workers on this machine
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(READY) ## formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import Callable, Collection, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
 
+import pyarrow as pa
 from rich.console import Console
 
 from pmi_spark.java import find_java, java_problem, java_version
+
+# File systems on which a rename is one step that replaces what was there.
+ATOMIC_RENAMES = ("file", "hdfs", "viewfs")
 
 # (found, cure or None where all is well)
 Finding = tuple[str, str | None]
@@ -41,7 +48,8 @@ def check_packages() -> Finding:
         try:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            missing.append(name)
+            # A Spark that is the cluster's own can be imported, but no package manager knows of it.
+            (found if importlib.util.find_spec(name) else missing).append(name)
     return ", ".join(found), f"pip install {' '.join(missing)}" if missing else None
 
 
@@ -76,16 +84,89 @@ def check_disk() -> Finding:
     )
 
 
-def check_spark_job() -> Finding:
-    """A job that starts a JVM and Python workers, and brings Arrow across."""
+class WorkerFacts(NamedTuple):
+    """What must be the same in every Python worker and here, and how many threads a worker's BLAS would take."""
+
+    python: str
+    numpy: str
+    pyarrow: str
+    blas_threads: str
+
+
+def worker_facts() -> WorkerFacts:
+    """Those of the process that asks; BLAS threads as its environment says, empty where it says nothing."""
+    from pmi_spark.session import THREAD_VARIABLES
+
+    threads = next((os.environ[name] for name in THREAD_VARIABLES if name in os.environ), "")
+    return WorkerFacts(platform.python_version(), version("numpy"), version("pyarrow"), threads)
+
+
+def check_spark() -> Iterator[Finding]:
+    """A job that starts a JVM and Python workers and brings Arrow across; what the workers are, beside the driver."""
     from pmi_spark.session import describe_failure, start_session
 
+    def ask(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = sum(len(batch) for batch in batches)
+        facts = {name: [value] for name, value in worker_facts()._asdict().items()}
+        yield pa.RecordBatch.from_pydict({**facts, "row_count": [rows]})
+
+    columns = ", ".join([*(f"{name} string" for name in WorkerFacts._fields), "row_count long"])
     try:
         spark = start_session("pmi-spark doctor")
-        total = spark.range(1000).mapInArrow(lambda batches: batches, "id long").count()
+        partitions = 4 * spark.sparkContext.defaultParallelism
+        answers = spark.range(0, 1000, 1, partitions).mapInArrow(ask, columns).collect()
     except Exception as error:
-        return str(describe_failure(error).found), "read the cause above; `pmi-spark doctor` again after the cure"
-    return f"Spark {spark.version} ran a job in {spark.sparkContext.master} ({total:,} rows through Python)", None
+        yield str(describe_failure(error).found), "read the cause above; `pmi-spark doctor` again after the cure"
+        return
+    total = sum(answer["row_count"] for answer in answers)
+    yield f"Spark {spark.version} ran a job in {spark.sparkContext.master} ({total:,} rows through Arrow)", None
+    yield from compare_workers(worker_facts(), {WorkerFacts(*answer[:-1]) for answer in answers})
+
+
+def compare_workers(driver: WorkerFacts, workers: Collection[WorkerFacts]) -> Iterator[Finding]:
+    """Versions in the workers beside the driver's, and their BLAS threads."""
+    for name in ("python", "numpy", "pyarrow"):
+        own, others = getattr(driver, name), sorted({getattr(worker, name) for worker in workers})
+        cure = f"give driver and executors one environment; the driver has {own}" if others != [own] else None
+        yield f"{name} in the workers: {', '.join(others)}", cure
+    threads = sorted({worker.blas_threads for worker in workers})
+    told = ", ".join(count or "as many as there are cores" for count in threads)
+    cure = "set spark.executorEnv.OMP_NUM_THREADS to 1: every core has a task already" if threads != ["1"] else None
+    yield f"BLAS threads a worker: {told}", cure
+
+
+def check_output(output: str) -> Iterator[Finding]:
+    """May this user write there, and does a rename replace a file there at once?"""
+    from pmi_spark.session import describe_failure, start_session
+    from pmi_spark.storage import Storage
+
+    storage = Storage(start_session("pmi-spark doctor"))
+    folder = storage.qualify(storage.resolve(output))
+    was_there = storage.exists(folder)
+    probe = f"{folder}/_doctor-{uuid.uuid4().hex}"
+    try:
+        made = storage.create(probe, b"1")
+        made_again = storage.create(probe, b"2")
+        storage.write_text(probe, "3")
+        kept = storage.read_text(probe)
+        storage.delete(probe if was_there else folder)
+    except Exception as error:
+        yield (
+            f"cannot write to {folder}: {describe_failure(error).found}",
+            "give another --output, or the right to write",
+        )
+        return
+    whole = made and not made_again and kept == "3"
+    yield f"{folder} can be written to", None if whole else "its file system loses or mixes files: use another"
+    scheme = folder.partition(":")[0]
+    if scheme in ATOMIC_RENAMES:
+        yield f"{scheme}: a rename takes effect at once", None
+    else:
+        yield (
+            f"{scheme}: a rename may be a copy; artifacts are safe, as their manifest names what is whole, "
+            "but do not start two runs on one output in the same second",
+            None,
+        )
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
@@ -95,22 +176,22 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_fast_segmenter,
     check_memory,
     check_disk,
-    check_spark_job,
 )
 
 
-def findings() -> Iterator[Finding]:
-    """Every check in order; the Spark job is left out when Java is missing, which would be its only news."""
-    for check in CHECKS:
-        if check is check_spark_job and java_problem():
-            continue
-        yield check()
+def findings(output: str = "") -> Iterator[Finding]:
+    """Every check in order; those that need Spark are left out when Java is missing, which would be their only news."""
+    yield from (check() for check in CHECKS)
+    if not java_problem():
+        yield from check_spark()
+        if output:
+            yield from check_output(output)
 
 
-def run_checks(console: Console) -> bool:
+def run_checks(console: Console, output: str = "") -> bool:
     """Print every finding; True when nothing needs a cure."""
     ready = True
-    for found, cure in findings():
+    for found, cure in findings(output):
         ready = ready and cure is None
         mark, ending = ("ok ", "") if cure is None else ("BAD", f"; {cure}")
         console.print(f"{mark} {found}{ending}", markup=False, highlight=False, soft_wrap=True)

@@ -7,7 +7,11 @@ from urllib.parse import unquote
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+# EX_TEMPFAIL of sysexits.h: schedulers take it for "try again".
+EXIT_TRY_AGAIN = 75
 EXIT_INTERRUPTED = 130
+# 128 + SIGTERM, as shells have it.
+EXIT_TERMINATED = 143
 
 
 class PmiSparkError(Exception):
@@ -48,6 +52,12 @@ class MissingToolError(PmiSparkError):
 
 class RunError(PmiSparkError):
     """The run itself failed: the data cannot give a result, or Spark gave up."""
+
+
+class TryAgainError(PmiSparkError):
+    """Nothing is wrong with the run itself: the cluster went away, or another run writes to the same output."""
+
+    exit_status = EXIT_TRY_AGAIN
 
 
 def name_in_failure(error: Exception, paths: Iterable[str]) -> str | None:

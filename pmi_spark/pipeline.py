@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
+import pyspark
 from pyspark.sql import SparkSession
 
 from pmi_spark import __version__
@@ -19,6 +20,9 @@ from pmi_spark.config import Config
 from pmi_spark.cooccurrence.windows import distance_weights
 from pmi_spark.corpus.phrases import make_rule
 from pmi_spark.errors import InputError
+from pmi_spark.metrics import JSON_NAME, PROMETHEUS_NAME, render_json, render_prometheus
+from pmi_spark.output_lock import OutputLock
+from pmi_spark.plan import Planned, reason_to_run
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.stages import StageRuns
 from pmi_spark.storage import Storage
@@ -36,6 +40,7 @@ class Pipeline:
         self._spark = spark
         self._storage = Storage(spark)
         self._artifacts = Artifacts(spark, self._storage, self._storage.resolve(output))
+        self._lock = OutputLock(self._storage, self._artifacts.output)
         self._config = config
         self._reporter = reporter
         self._stages = StageRuns(spark, self._artifacts, config, reporter)
@@ -43,24 +48,50 @@ class Pipeline:
     def run(self, stages: Sequence[str] = STAGES, inputs: Sequence[str] = ()) -> None:
         """Run the named stages in order, passing over those whose artifact is already there for this fingerprint.
 
-        ``inputs`` are the paths, directories and globs of the ``tokens`` stage. Raises PmiSparkError.
+        ``inputs`` are the paths, directories and globs of the ``tokens`` stage. Raises PmiSparkError: a TryAgainError
+        when another run writes to the same output.
         """
         parse_measures(self._config.pmi.measures, self._config.pmi.marginals)
         distance_weights(self._config.pairs.weighting, self._config.pairs.window)
         make_rule(self._config.phrases)
         self._artifacts.refuse_foreign()
-        for stage in stages:
-            if stage == "phrases" and not self._config.phrases.passes:
-                # Asked for by name it says why nothing happens; a former artifact stays, but nobody reads it.
-                if len(stages) == 1:
-                    self._reporter.note(stage, "left out: phrases.passes is 0")
+        with self._lock.held():
+            self._run(stages, inputs)
+
+    def plan(self, stages: Sequence[str] = STAGES, inputs: Sequence[str] = ()) -> list[Planned]:
+        """What :meth:`run` would do, and why; nothing is written, and no stage runs."""
+        plans: list[Planned] = []
+        for stage in self._wanted(stages):
+            if any(plan.reason for plan in plans):
+                plans.append(Planned(stage, "what it is made from is made anew"))
                 continue
-            upstream = self._input_upstream(inputs) if stage == "tokens" else self._artifact_upstream(stage)
-            identity = fingerprint(FORMAT, stage, upstream, self._effective(stage))
+            upstream, identity = self._identify(stage, inputs)
+            whole = self._artifacts.has_whole(stage, identity)
+            found = None if whole else self._artifacts.manifest(stage)
+            plans.append(Planned(stage, "" if whole else reason_to_run(stage, found, identity, upstream, self._config)))
+        return plans
+
+    def _wanted(self, stages: Sequence[str]) -> list[str]:
+        """The stages but for phrases where they are off: a former artifact of theirs stays, but nobody reads it."""
+        return [stage for stage in stages if stage != "phrases" or self._config.phrases.passes]
+
+    def _identify(self, stage: str, inputs: Sequence[str]) -> tuple[dict[str, Any], str]:
+        """What a stage is made from, and the fingerprint its artifact would have."""
+        upstream = self._input_upstream(inputs) if stage == "tokens" else self._artifact_upstream(stage)
+        return upstream, fingerprint(FORMAT, stage, upstream, self._effective(stage))
+
+    def _run(self, stages: Sequence[str], inputs: Sequence[str]) -> None:
+        wanted = self._wanted(stages)
+        if not wanted:
+            self._reporter.note("phrases", "left out: phrases.passes is 0")
+        for stage in wanted:
+            upstream, identity = self._identify(stage, inputs)
             if self._artifacts.has_whole(stage, identity):
                 self._reporter.skipped(stage, self._artifacts.require(stage))
                 continue
             self._reporter.started(stage)
+            # Names the stage's jobs in Spark's own pages.
+            self._spark.sparkContext.setJobGroup(stage, f"pmi_spark {stage}", interruptOnCancel=True)
             start = time.monotonic()
             built = self._stages.build(stage, upstream, identity)
             self._publish(stage, identity, upstream, built, time.monotonic() - start)
@@ -84,7 +115,11 @@ class Pipeline:
             seconds=round(seconds, 3),
             written_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        self._lock.check()
         self._artifacts.commit(manifest, built.scratch)
+        done = [found for name in STAGES if (found := self._artifacts.manifest(name)) is not None]
+        self._storage.write_text(f"{self._artifacts.output}/{JSON_NAME}", render_json(done))
+        self._storage.write_text(f"{self._artifacts.output}/{PROMETHEUS_NAME}", render_prometheus(done))
         self._reporter.finished(stage, manifest)
 
     def _effective(self, stage: str) -> dict[str, Any]:
@@ -130,5 +165,6 @@ class Pipeline:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("numpy", "scipy", "pyarrow", "pyspark", "jieba")
-    return {"pmi_spark": __version__, "python": platform.python_version()} | {name: version(name) for name in packages}
+    # Spark may be the cluster's own, which no package manager knows of.
+    own = {"pmi_spark": __version__, "python": platform.python_version(), "pyspark": pyspark.__version__}
+    return own | {name: version(name) for name in ("numpy", "scipy", "pyarrow", "jieba")}

@@ -12,15 +12,21 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from pmi_spark.errors import MissingToolError, RunError
+from pmi_spark.errors import MissingToolError, PmiSparkError, RunError, TryAgainError
 from pmi_spark.java import java_problem
 
 # What pyspark calls an application that nobody named.
 PYSPARK_NAME = "pyspark-shell"
+# What Spark says when the driver's JVM or the cluster is gone, and neither the data nor the program is at fault.
+_LOST = re.compile(
+    r"SparkContext (was|has been) (shut ?down|stopped)|stopped SparkContext|All masters are unresponsive"
+    r"|Master removed our application|Application .{0,80} (was|has been) killed"
+)
+# What BLAS libraries take their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -139,17 +145,23 @@ def launch_arguments() -> str:
     return " ".join([*arguments, "pyspark-shell"])
 
 
-def describe_failure(error: Exception) -> RunError:
+def describe_failure(error: Exception) -> PmiSparkError:
     """A failure of Spark, the JVM or the disk as one line: the innermost cause, which names what went wrong.
+
+    A TryAgainError where it was the cluster that went away, else a RunError. Executors that die again and again are
+    no reason to try again: most often they lack memory.
 
     >>> str(describe_failure(OSError("No space left on device")))
     'the run failed: OSError: No space left on device; finished stages are kept; --debug shows the whole trace'
     """
     text = str(error)
-    return own_error(text) or RunError(
-        f"the run failed: {type(error).__name__}: {innermost_cause(text)}",
-        cure="finished stages are kept; --debug shows the whole trace",
-    )
+    own = own_error(text)
+    if own is not None:
+        return own
+    cause = f"{type(error).__name__}: {innermost_cause(text)}"
+    if isinstance(error, Py4JNetworkError | ConnectionError) or _LOST.search(text):
+        return TryAgainError(f"Spark went away: {cause}", cure="finished stages are kept; run the same command again")
+    return RunError(f"the run failed: {cause}", cure="finished stages are kept; --debug shows the whole trace")
 
 
 def own_error(text: str) -> RunError | None:

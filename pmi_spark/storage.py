@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,7 @@ class FileStatus:
 
 # Calls to the file system under way at the same time, where there is one for every file.
 AT_ONCE = 8
+_IS_THERE_OR_GONE = ("FileAlreadyExistsException", "FileNotFoundException")
 GLOB_CHARACTERS = re.compile(r"[\\{}\[\]*?]")
 
 
@@ -218,6 +221,39 @@ class Storage:
         context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
         context.rename(context.makeQualified(aside), context.makeQualified(self._hadoop.fs.Path(path)), overwrite)
 
+    def create(self, path: str, content: bytes) -> bool:
+        """A new file that appears whole, and False where there is one already.
+
+        Of several at once one succeeds: on a local disk by a hard link, on HDFS by a rename that does not overwrite. An
+        object store has neither; there the last one wins.
+        """
+        aside = f"{path}.{uuid.uuid4().hex}"
+        hadoop_path, system = self._open(path)
+        system.mkdirs(hadoop_path.getParent())
+        if system.getUri().getScheme() == "file":
+            return _link_new(Path(hadoop_path.toUri().getPath()), content)
+        self.write_bytes(aside, content)
+        made = self.move(aside, path)
+        self.delete(aside)
+        return made
+
+    def move(self, source: str, target: str) -> bool:
+        """Rename a file; False when it is gone, or there is a target already."""
+        from py4j.protocol import Py4JJavaError
+
+        aside, system = self._open(source)
+        context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
+        target_path = context.makeQualified(self._hadoop.fs.Path(target))
+        try:
+            context.rename(
+                context.makeQualified(aside), target_path, self._new_array(self._hadoop.fs.Options.Rename, 0)
+            )
+        except Py4JJavaError as error:
+            if error.java_exception.getClass().getSimpleName() in _IS_THERE_OR_GONE:
+                return False
+            raise
+        return True
+
     def parquet_row_counts(self, paths: Sequence[str]) -> dict[str, int]:
         """Rows of each Parquet file, from its footer: 10 ms a file on a local disk, several at a time."""
         hadoop = self._parquet.hadoop
@@ -250,6 +286,20 @@ class Storage:
         """Remove a file or a folder with all it holds; nothing happens when it is not there."""
         hadoop_path, system = self._open(path)
         system.delete(hadoop_path, True)
+
+
+def _link_new(path: Path, content: bytes) -> bool:
+    """Write beside ``path``, then link: the link fails where a file is."""
+    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    aside.write_bytes(content)
+    try:
+        os.link(aside, path)
+    except (FileExistsError, FileNotFoundError):
+        # The second: what lies beside it was swept away, by whoever was first.
+        return False
+    finally:
+        aside.unlink(missing_ok=True)
+    return True
 
 
 def _status(entry: Any) -> FileStatus:

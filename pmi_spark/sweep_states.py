@@ -14,6 +14,7 @@ from pmi_spark.factorization.als import State, SweepReport
 from pmi_spark.storage import Storage
 
 FOLDER = "_sweeps"
+NOTE = "state.json"
 _SIDES = ("left", "right")
 
 
@@ -60,7 +61,7 @@ class SweepStates:
 
     @property
     def _note(self) -> str:
-        return f"{self.folder}/state.json"
+        return f"{self.folder}/{NOTE}"
 
     def _read(self, path: str) -> npt.NDArray[np.float32]:
         with TemporaryDirectory(prefix="pmi_spark-") as folder:

@@ -22,6 +22,36 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.integer]
 
 
+class OutputFiles:
+    """Files of an output directory, read by pyarrow: on a local disk, or where a URI says.
+
+    Raises InputError where the place cannot be reached.
+    """
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        # Hadoop writes local paths as file:/a/b, which pyarrow does not take for a URI.
+        place = output if output.startswith("file://") else output.removeprefix("file:")
+        try:
+            self.system, root = pafs.FileSystem.from_uri(place) if "://" in place else (pafs.LocalFileSystem(), place)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._unreadable(error) from error
+        self.root = root.rstrip("/")
+
+    def read_text(self, name: str) -> str | None:
+        """The text of a small file, None when it is not there."""
+        try:
+            with self.system.open_input_stream(f"{self.root}/{name}") as stream:
+                return str(stream.read().decode("utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, pa.ArrowInvalid) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: Exception) -> InputError:
+        return InputError(f"cannot read {self._output}: {error}", cure="check the path and its permissions")
+
+
 def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tuple[pa.Table, Manifest]:
     """Rows of an artifact, or of its side table, from the files its manifest names, and the manifest.
 
@@ -29,22 +59,15 @@ def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tu
 
     Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
     """
-    # Hadoop writes local paths as file:/a/b, which pyarrow does not take for a URI.
-    output = output.removeprefix("file:") if not output.startswith("file://") else output
-    try:
-        system, root = pafs.FileSystem.from_uri(output) if "://" in output else (pafs.LocalFileSystem(), output)
-        folder = f"{root.rstrip('/')}/{name}"
-        with system.open_input_stream(f"{folder}/{MANIFEST_NAME}") as stream:
-            manifest = Manifest.from_json(stream.read().decode("utf-8"), where=f"{folder}/{MANIFEST_NAME}")
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise InputError(
-            f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`"
-        ) from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"cannot read {output}: {error}", cure="check the path and its permissions") from error
+    found = OutputFiles(output)
+    folder = f"{found.root}/{name}"
+    text = found.read_text(f"{name}/{MANIFEST_NAME}")
+    if text is None:
+        raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
+    manifest = Manifest.from_json(text, where=f"{folder}/{MANIFEST_NAME}")
     paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]
     try:
-        return ds.dataset(paths, filesystem=system, format="parquet").to_table(**scan), manifest
+        return ds.dataset(paths, filesystem=found.system, format="parquet").to_table(**scan), manifest
     except (OSError, pa.ArrowException) as error:
         raise RunError(f"{folder} is damaged: {error}", cure=f"run `pmi-spark {name}` again") from error
 

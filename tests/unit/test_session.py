@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from pmi_spark import session
-from pmi_spark.errors import EXIT_FAILED, EXIT_USAGE, MissingToolError
+from pmi_spark.errors import EXIT_FAILED, EXIT_TRY_AGAIN, EXIT_USAGE, MissingToolError
 from pmi_spark.session import describe_failure, launch_arguments, start_session, user_defaults
 
 
@@ -82,3 +83,25 @@ def test_a_failure_is_one_line_that_ends_in_the_innermost_cause(text, cause):
     assert cause in str(failure)
     assert len(str(failure).splitlines()) == 1
     assert "\tat " not in failure.found
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Py4JNetworkError("Answer from Java side is empty"),
+        ConnectionRefusedError(111, "Connection refused"),
+        RuntimeError("Job 3 cancelled because SparkContext was shut down"),
+        RuntimeError("java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext."),
+        RuntimeError("Application has been killed. Reason: All masters are unresponsive! Giving up."),
+        RuntimeError("Application application_1_2 was killed by user yarn"),
+    ],
+)
+def test_spark_that_went_away_is_worth_another_try(failure):
+    described = describe_failure(failure)
+    assert described.exit_status == EXIT_TRY_AGAIN
+    assert "run the same command again" in str(described)
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), RuntimeError("ExecutorLostFailure (137)")])
+def test_what_would_happen_again_is_a_failure(failure):
+    assert describe_failure(failure).exit_status == EXIT_FAILED

@@ -1,0 +1,194 @@
+"""The commands that run stages: all of them, or one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+
+from pmi_spark.artifacts import STAGES
+from pmi_spark.cli.app import app, failures_in_one_line, settings_epilog
+from pmi_spark.cli.options import (
+    ConfigFile,
+    Debug,
+    DryRun,
+    Init,
+    Input,
+    LogFormat,
+    LogFormatOption,
+    MoreInput,
+    Output,
+    Overrides,
+    RunDryRun,
+)
+from pmi_spark.config import load_config
+from pmi_spark.errors import InputError
+from pmi_spark.settings import toml_value
+
+
+def _run_stages(
+    stages: Sequence[str],
+    inputs: Sequence[str],
+    output: str,
+    config: str | None,
+    overrides: Sequence[str] | None,
+    debug: bool,
+    log_format: LogFormat = LogFormat.text,
+) -> None:
+    settings = load_config(config, overrides or ())
+    with failures_in_one_line(debug):
+        from pmi_spark.pipeline import Pipeline
+        from pmi_spark.progress import ConsoleReporter, JsonReporter, spark_tasks
+        from pmi_spark.session import start_session
+
+        console, spark = Console(stderr=True), start_session()
+        as_json = log_format is LogFormat.json
+        reporter = JsonReporter(console) if as_json else ConsoleReporter(console, spark_tasks(spark))
+        try:
+            Pipeline(spark, output, settings, reporter).run(stages, inputs)
+        finally:
+            reporter.stop()
+
+
+def _show_plan(
+    inputs: Sequence[str], output: str, config: str | None, overrides: Sequence[str] | None, debug: bool
+) -> None:
+    """A line a stage on standard output: would it run, and why."""
+    settings = load_config(config, overrides or ())
+    with failures_in_one_line(debug):
+        from pmi_spark.pipeline import Pipeline
+        from pmi_spark.progress import ConsoleReporter
+        from pmi_spark.session import start_session
+
+        pipeline = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True)))
+        for stage, reason in pipeline.plan(STAGES, inputs):
+            typer.echo(f"{stage:<11} {f'would run: {reason}' if reason else 'already there'}")
+
+
+def _inputs(first: Sequence[str] | None, more: Sequence[str] | None) -> list[str]:
+    inputs = [*(first or []), *(more or [])]
+    if not inputs:
+        raise InputError("no --input", cure="name the text to read: --input PATH...")
+    return inputs
+
+
+def _with_init(overrides: Sequence[str] | None, init: str | None) -> list[str]:
+    """The overrides and ``--init``, which wins."""
+    return [*(overrides or []), *([] if init is None else [f"vectors.init={toml_value(init)}"])]
+
+
+@app.command(epilog=settings_epilog(*STAGES))
+def run(
+    output: Output,
+    input: Input = None,
+    more: MoreInput = None,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    init: Init = None,
+    dry_run: RunDryRun = False,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Run every stage, text to vectors; stages whose artifact is already there are skipped."""
+    inputs, overrides = _inputs(input, more), _with_init(set, init)
+    if dry_run:
+        _show_plan(inputs, output, config, overrides, debug)
+    else:
+        _run_stages(STAGES, inputs, output, config, overrides, debug, log_format)
+
+
+@app.command(epilog=settings_epilog("tokens"))
+def tokens(
+    output: Output,
+    input: Input = None,
+    more: MoreInput = None,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    dry_run: DryRun = False,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Stage 1: cut documents into words."""
+    inputs = _inputs(input, more)
+    if dry_run:
+        _show_documents(inputs, output, config, set, debug)
+    else:
+        _run_stages(["tokens"], inputs, output, config, set, debug, log_format)
+
+
+def _show_documents(
+    inputs: Sequence[str], output: str, config: str | None, overrides: Sequence[str] | None, debug: bool
+) -> None:
+    """Ten documents on standard output, a line each: the shard's name, and the words or why it is rejected."""
+    settings = load_config(config, overrides or ())
+    with failures_in_one_line(debug):
+        from pmi_spark.corpus.account import preview_line
+        from pmi_spark.pipeline import Pipeline
+        from pmi_spark.progress import ConsoleReporter
+        from pmi_spark.session import start_session
+
+        rows = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True))).preview(inputs)
+        for row in rows:
+            typer.echo(preview_line(*row))
+
+
+@app.command(epilog=settings_epilog("phrases"))
+def phrases(
+    output: Output,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Between stages 1 and 2: join words that want each other; nothing happens while phrases.passes is 0."""
+    _run_stages(["phrases"], [], output, config, set, debug, log_format)
+
+
+@app.command(epilog=settings_epilog("vocabulary"))
+def vocabulary(
+    output: Output,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Stage 2: count words and number them, the most frequent first."""
+    _run_stages(["vocabulary"], [], output, config, set, debug, log_format)
+
+
+@app.command(epilog=settings_epilog("pairs"))
+def pairs(
+    output: Output,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Stage 3: count the pairs that meet in a window, exactly."""
+    _run_stages(["pairs"], [], output, config, set, debug, log_format)
+
+
+@app.command(epilog=settings_epilog("pmi"))
+def pmi(
+    output: Output,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Stage 4: PMI of every pair that met, in nats."""
+    _run_stages(["pmi"], [], output, config, set, debug, log_format)
+
+
+@app.command(epilog=settings_epilog("vectors"))
+def vectors(
+    output: Output,
+    config: ConfigFile = None,
+    set: Overrides = None,
+    init: Init = None,
+    log_format: LogFormatOption = LogFormat.text,
+    debug: Debug = False,
+) -> None:
+    """Stage 5: factorize the table into one vector a word."""
+    _run_stages(["vectors"], [], output, config, _with_init(set, init), debug, log_format)
