@@ -43,7 +43,8 @@ def check_java() -> Finding:
 
 def check_packages() -> Finding:
     """The packages the pipeline imports, and their versions."""
-    found, missing = [], []
+    found: list[str] = []
+    missing: list[str] = []
     for name in ("pyspark", "numpy", "scipy", "pyarrow", "pandas", "jieba"):
         try:
             found.append(f"{name} {version(name)}")

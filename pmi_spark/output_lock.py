@@ -117,7 +117,11 @@ class OutputLock:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold it, renewed by a thread. Raises TryAgainError when another run holds it."""
+        """Hold it, renewed by a thread. Raises TryAgainError when another run holds it.
+
+        A directory that was not there, and that nothing was written to, is not there afterwards.
+        """
+        is_new = not self._storage.exists(self._output)
         self._take()
         stop = threading.Event()
         beats = threading.Thread(target=self._beat, args=(stop,), name="pmi_spark lock", daemon=True)
@@ -131,6 +135,8 @@ class OutputLock:
             with suppress(Exception):
                 if self._is_own():
                     self._storage.delete(self._path)
+                if is_new:
+                    self._storage.delete_empty(self._output)
 
     def check(self) -> None:
         """TryAgainError when it is no longer this run's: asked before anything is published."""
@@ -141,29 +147,34 @@ class OutputLock:
             )
 
     def _take(self) -> None:
-        if not self._storage.create(self._path, self._own.to_json().encode()):
-            self._put_aside_if_dead()
-            if not self._storage.create(self._path, self._own.to_json().encode()):
+        content = self._own.to_json().encode()
+        if not self._storage.create(self._path, content):
+            self._remove_if_dead()
+            if not self._storage.create(self._path, content):
                 raise self._refusal()
         if not self._is_own():
             raise self._refusal()
+        # What runs left that were killed while they took it.
         for entry in self._storage.children(self._output):
             if entry.name.startswith(f"{LOCK_NAME}."):
                 self._storage.delete(entry.path)
 
-    def _put_aside_if_dead(self) -> None:
-        """Remove a dead holder's lock; by a rename first, for of several runs that see it dead one succeeds in that."""
+    def _remove_if_dead(self) -> None:
+        """Remove a dead holder's lock. Of several runs that see it dead, the one that makes a mark of it may."""
         holder = self._holder()
         if holder is not None and not holder.is_dead(time.time()):
             raise self._refusal()
-        aside = f"{self._path}.{self._own.token}"
-        if self._storage.move(self._path, aside):
-            moved = Holder.from_json(self._storage.read_text(aside))
-            if moved != holder and moved is not None:
-                # Another run has taken the place of the dead one in between.
-                self._storage.move(aside, self._path)
-                raise self._refusal()
-            self._storage.delete(aside)
+        mark = f"{self._path}.{holder.token if holder else 'unreadable'}"
+        if not self._storage.create(mark, self._own.to_json().encode()):
+            other = Holder.from_json(self._storage.read_text(mark)) if self._storage.exists(mark) else None
+            if other is not None and other.is_dead(time.time()):
+                self._storage.delete(mark)
+            raise self._refusal()
+        # Another run may have taken the dead one's place, and removed its own mark, since the lock was read.
+        if self._holder() != holder:
+            self._storage.delete(mark)
+            raise self._refusal()
+        self._storage.delete(self._path)
 
     def _holder(self) -> Holder | None:
         return Holder.from_json(self._storage.read_text(self._path)) if self._storage.exists(self._path) else None

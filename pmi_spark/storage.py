@@ -282,6 +282,12 @@ class Storage:
             # Asked for the results, map raises what a thread raised.
             list(threads.map(rename_one, targets.keys(), targets.values()))
 
+    def delete_empty(self, path: str) -> None:
+        """Remove a folder that holds nothing; one that does stays."""
+        if not self.children(path):
+            hadoop_path, system = self._open(path)
+            system.delete(hadoop_path, False)
+
     def delete(self, path: str) -> None:
         """Remove a file or a folder with all it holds; nothing happens when it is not there."""
         hadoop_path, system = self._open(path)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from pmi_spark.corpus.formats import Layout
 from pmi_spark.corpus.records import (
@@ -205,5 +206,6 @@ def _read_parquet(spark: SparkSession, paths: list[str], layout: Layout, setting
 
 def preview(documents: DataFrame, count: int = 10) -> pa.RecordBatch:
     """The first documents: what a dry run shows. Spark starts with one partition and stops when it has enough."""
-    table = documents.limit(count).toArrow()
-    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], names=table.column_names)
+    # Dataset.toArrow would run every partition.
+    rows = [row.asDict() for row in documents.take(count)]
+    return pa.RecordBatch.from_pylist(rows, to_arrow_schema(documents.schema))

@@ -217,7 +217,7 @@ def test_a_preview_is_of_the_first_documents_and_reads_no_more(spark: SparkSessi
     bad = write(tmp_path / "in/b.txt.gz", gzip.compress(b"x\n" * 9)[:-12])
     documents = read(spark, [tmp_path / "in"])
     bad.unlink()
-    assert [row["text"] for row in preview(documents, 3)] == ["line"] * 3
+    assert preview(documents, 3).column("text").to_pylist() == ["line"] * 3
 
 
 def mutate(content: bytes, generator: random.Random) -> bytes:
