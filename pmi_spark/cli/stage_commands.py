@@ -133,52 +133,24 @@ def _show_documents(
             typer.echo(preview_line(*row))
 
 
-@app.command(epilog=settings_epilog("phrases"))
-def phrases(
-    output: Output,
-    config: ConfigFile = None,
-    set: Overrides = None,
-    log_format: LogFormatOption = LogFormat.text,
-    debug: Debug = False,
-) -> None:
-    """Between stages 1 and 2: join words that want each other; nothing happens while phrases.passes is 0."""
-    _run_stages(["phrases"], [], output, config, set, debug, log_format)
+def _add_stage(stage: str, purpose: str) -> None:
+    """The command of a stage that reads artifacts alone."""
+
+    @app.command(stage, help=purpose, epilog=settings_epilog(stage))
+    def command(
+        output: Output,
+        config: ConfigFile = None,
+        set: Overrides = None,
+        log_format: LogFormatOption = LogFormat.text,
+        debug: Debug = False,
+    ) -> None:
+        _run_stages([stage], [], output, config, set, debug, log_format)
 
 
-@app.command(epilog=settings_epilog("vocabulary"))
-def vocabulary(
-    output: Output,
-    config: ConfigFile = None,
-    set: Overrides = None,
-    log_format: LogFormatOption = LogFormat.text,
-    debug: Debug = False,
-) -> None:
-    """Stage 2: count words and number them, the most frequent first."""
-    _run_stages(["vocabulary"], [], output, config, set, debug, log_format)
-
-
-@app.command(epilog=settings_epilog("pairs"))
-def pairs(
-    output: Output,
-    config: ConfigFile = None,
-    set: Overrides = None,
-    log_format: LogFormatOption = LogFormat.text,
-    debug: Debug = False,
-) -> None:
-    """Stage 3: count the pairs that meet in a window, exactly."""
-    _run_stages(["pairs"], [], output, config, set, debug, log_format)
-
-
-@app.command(epilog=settings_epilog("pmi"))
-def pmi(
-    output: Output,
-    config: ConfigFile = None,
-    set: Overrides = None,
-    log_format: LogFormatOption = LogFormat.text,
-    debug: Debug = False,
-) -> None:
-    """Stage 4: PMI of every pair that met, in nats."""
-    _run_stages(["pmi"], [], output, config, set, debug, log_format)
+_add_stage("phrases", "Between stages 1 and 2: join words that want each other; nothing while phrases.passes is 0.")
+_add_stage("vocabulary", "Stage 2: count words and number them, the most frequent first.")
+_add_stage("pairs", "Stage 3: count the pairs that meet in a window, exactly.")
+_add_stage("pmi", "Stage 4: PMI of every pair that met, in nats.")
 
 
 @app.command(epilog=settings_epilog("vectors"))
