@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import memory_bandwidth, spread, write_record
+from machine import gathered_gb_per_s, memory_bandwidth, spread, write_record
 from workers import tree_memory
 
 from pmi_spark.artifacts import CORE_STAGES
@@ -118,7 +118,12 @@ def compare(arguments: argparse.Namespace, folder: str) -> Runs:
         for stage in CORE_STAGES:
             manifest = json.loads(Path(output, stage, "_manifest.json").read_text())
             runs.stages.setdefault(stage, []).append(manifest["seconds"])
-        runs.gathered_gb_per_s += gathered_gb_per_s(output)
+        facts = manifest["facts"]
+        runs.gathered_gb_per_s += [
+            gathered_gb_per_s(facts["cells"], facts["dimensions"], sweep["seconds"])
+            for sweep in facts["sweeps"]
+            if sweep["phase"] == "weighted"
+        ]
         if arguments.gensim:
             write_corpus(output, corpus)
             found = peer("skip-gram", arguments.gensim, "--corpus", corpus)
@@ -135,13 +140,6 @@ def compare(arguments: argparse.Namespace, folder: str) -> Runs:
         found = peer("glove", sys.executable, "--corpus", corpus, "--programs", arguments.glove)
         score("glove", as_vectors(found["words"], found["vectors"]))
     return runs
-
-
-def gathered_gb_per_s(output: str) -> list[float]:
-    """What each weighted sweep of a run read of the other side's rows: 4 d bytes a cell, in either half-sweep."""
-    facts = json.loads(Path(output, "vectors", "_manifest.json").read_text())["facts"]
-    seconds = [sweep["seconds"] for sweep in facts["sweeps"] if sweep["phase"] == "weighted"]
-    return [2 * facts["cells"] * 4 * facts["dimensions"] / each / 1e9 for each in seconds]
 
 
 def print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from machine import memory_bandwidth, write_record
+from machine import gathered_gb_per_s, memory_bandwidth, write_record
 from workers import SparkStages, process_memory, worker_memory
 
-from pmi_spark.factorization.als import State, SweepSettings, initial_factors, sweep
+from pmi_spark.factorization.als import SweepSettings, initial_factors, sweep
 from pmi_spark.factorization.loss import LossSettings
+from pmi_spark.factorization.state import State
 from pmi_spark.factorization.table import CellSettings, build_table, default_blocks
 from pmi_spark.parquet_files import MAGIC, ParquetEncoder, arrow_schema
 from pmi_spark.schemas import PMI
@@ -88,7 +89,6 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         *_, state = sweep(table, State(np.zeros_like(right), right), loss, settings)
     reports = state.reports
     seconds = reports[-1].seconds
-    bytes_gathered = 2 * table.cell_count * 4 * arguments.dimensions
     return {
         "words": arguments.words,
         "dimensions": arguments.dimensions,
@@ -100,7 +100,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "warm_sweep_seconds": round(reports[0].seconds, 1),
         "weighted_sweep_seconds": round(seconds, 1),
         "core_microseconds_a_cell": round(context.defaultParallelism * seconds / (2 * table.cell_count) * 1e6, 2),
-        "gathered_gb_per_s": round(bytes_gathered / seconds / 1e9, 1),
+        "gathered_gb_per_s": round(gathered_gb_per_s(table.cell_count, arguments.dimensions, seconds), 1),
         "memory_gb_per_s": memory_bandwidth(),
         "peak_mb": {
             "largest_worker": round(workers.peak_mb),

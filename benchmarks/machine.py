@@ -47,6 +47,11 @@ def _read_speed(_: int) -> float:
     return numbers.nbytes / (time.perf_counter() - start) / 1e9
 
 
+def gathered_gb_per_s(cells: int, dimensions: int, seconds: float) -> float:
+    """What a sweep of so many seconds reads of the other side's rows: 4 d bytes a cell, in either half-sweep."""
+    return 2 * cells * 4 * dimensions / seconds / 1e9
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, least and greatest of several runs."""
     return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3)}

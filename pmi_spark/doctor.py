@@ -150,7 +150,9 @@ def check_output(output: str) -> Iterator[Finding]:
         made_again = storage.create(probe, b"2")
         storage.write_text(probe, "3")
         kept = storage.read_text(probe)
-        storage.delete(probe if was_there else folder)
+        storage.delete(probe)
+        if not was_there:
+            storage.delete_empty(folder)
     except Exception as error:
         yield (
             f"cannot write to {folder}: {describe_failure(error).found}",

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,5 +193,5 @@ class OutputLock:
             # A file system that is away for a while must not end the run: the stages will tell, or the lock grows old.
             with suppress(Exception):
                 if self._is_own():
-                    renewed = Holder(**asdict(self._own) | {"beat": time.time()})
+                    renewed = replace(self._own, beat=time.time())
                     self._storage.write_text(self._path, renewed.to_json())

@@ -26,7 +26,7 @@ def reason_to_run(
         return "there is none yet"
     if found.fingerprint == identity:
         return "files that its manifest names are gone or of another size"
-    changes = _changed_files(found.upstream, upstream) if stage == "tokens" else _changed_sources(found, upstream)
+    changes = _changed_files(found.upstream, upstream) if stage == "tokens" else changed_sources(found, upstream)
     changes += _changed_settings(stage, found.configuration, dataclasses.asdict(config))
     return ", ".join(changes) or "a file that its settings name has changed, or it was made by another version"
 
@@ -47,7 +47,8 @@ def _changed_files(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[st
     return [f"input files: {', '.join(told)}"] if told else []
 
 
-def _changed_sources(found: Manifest, upstream: Mapping[str, Any]) -> list[str]:
+def changed_sources(found: Manifest, upstream: Mapping[str, Any]) -> list[str]:
+    """Which artifacts, {name: fingerprint}, are others than those an artifact was made from; one text or none."""
     changed = [source for source, fingerprint in upstream.items() if found.upstream.get(source) != fingerprint]
     return [f"made from other {' and '.join(changed)}"] if changed else []
 

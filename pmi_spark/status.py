@@ -8,7 +8,9 @@ from typing import Any
 
 from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Manifest
 from pmi_spark.errors import InputError
+from pmi_spark.factorization.state import SweepReport
 from pmi_spark.output_lock import LOCK_NAME, Holder
+from pmi_spark.plan import changed_sources
 from pmi_spark.sweep_states import FOLDER as SWEEPS
 from pmi_spark.sweep_states import NOTE as SWEEPS_NOTE
 from pmi_spark.vectors.store import OutputFiles
@@ -41,14 +43,10 @@ def read_status(output: str) -> RunStatus:
     }
     note = files.read_text(f"vectors/{SWEEPS}/{SWEEPS_NOTE}")
     lock = files.read_text(LOCK_NAME)
-    stages = [
-        StageStatus(stage, manifest, _remark(manifest, manifests))
-        for stage in STAGES
-        if (manifest := manifests.get(stage)) is not None
-    ]
+    stages = [StageStatus(stage, found, _remark(found, manifests)) for stage, found in manifests.items()]
     if note is not None:
-        stages = [entry for entry in stages if entry.stage != "vectors"]
-        stages.append(StageStatus("vectors", None, _sweep(note)))
+        # The vectors are the last stage; what a former run left of them is on its way out.
+        stages = [entry for entry in stages if entry.stage != "vectors"] + [StageStatus("vectors", None, _sweep(note))]
     if not stages and lock is None:
         raise InputError(f"no run wrote to {output}", cure="name the --output directory of `pmi-spark run`")
     return RunStatus(stages, None if lock is None else Holder.from_json(lock))
@@ -56,37 +54,32 @@ def read_status(output: str) -> RunStatus:
 
 def _remark(manifest: Manifest, manifests: dict[str, Manifest]) -> str:
     """Which of the artifacts it was made from are others now."""
-    changed = [
-        source
-        for source, was in manifest.upstream.items()
-        if source in manifests and manifests[source].fingerprint != was
-    ]
-    return f"made from other {' and '.join(changed)}" if changed else ""
+    now = {source: manifests[source].fingerprint for source in manifest.upstream if source in manifests}
+    return ", ".join(changed_sources(manifest, now))
 
 
 def _sweep(note: str) -> str:
     """The last sweep whose state was saved."""
     try:
-        phase, number, loss, held_out, seconds = json.loads(note)["reports"][-1]
+        report = SweepReport(*json.loads(note)["reports"][-1])
     except (ValueError, LookupError, TypeError):
         return "under way"
-    parts = [f"under way: {phase} sweep {number} done"]
-    # What is not a number is unequal to itself.
-    parts += [f"loss {loss:,.0f}"] if loss == loss else []
-    parts += [f"held-out error {held_out:.3f} nats"] if held_out == held_out else []
-    return ", ".join([*parts, f"{seconds:.1f} s"])
+    return f"under way: {report.describe('done')}"
 
 
 def status_rows(status: RunStatus) -> list[dict[str, Any]]:
     """A row a stage, for a table or as JSON: sizes in bytes."""
     return [
-        {
-            "stage": entry.stage,
-            "state": entry.remark or "done",
-            "rows": None if entry.manifest is None else entry.manifest.row_count,
-            "bytes": None if entry.manifest is None else sum(part.size_bytes for part in entry.manifest.files),
-            "seconds": None if entry.manifest is None else entry.manifest.seconds,
-            "written_at": None if entry.manifest is None else entry.manifest.written_at,
-        }
-        for entry in status.stages
+        {"stage": entry.stage, "state": entry.remark or "done"} | _figures(entry.manifest) for entry in status.stages
     ]
+
+
+def _figures(manifest: Manifest | None) -> dict[str, Any]:
+    if manifest is None:
+        return dict.fromkeys(("rows", "bytes", "seconds", "written_at"))
+    return {
+        "rows": manifest.row_count,
+        "bytes": sum(part.size_bytes for part in manifest.files),
+        "seconds": manifest.seconds,
+        "written_at": manifest.written_at,
+    }

@@ -213,13 +213,18 @@ class Storage:
 
     def write_text(self, path: str, text: str) -> None:
         """Replace a file's text so that a reader sees the old or the new, never a part: written aside, then renamed."""
-        aside, system = self._open(f"{path}.tmp")
         self.write_bytes(f"{path}.tmp", text.encode("utf-8"))
         # FileSystem.rename will not replace a file; deleting it first would leave a moment with neither.
-        overwrite = self._new_array(self._hadoop.fs.Options.Rename, 1)
-        overwrite[0] = self._hadoop.fs.Options.Rename.OVERWRITE
+        self._rename(f"{path}.tmp", path, self._hadoop.fs.Options.Rename.OVERWRITE)
+
+    def _rename(self, source: str, target: str, *options: Any) -> None:
+        """Rename a file within its file system; without options a target that is there is an error."""
+        hadoop_path, system = self._open(source)
         context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
-        context.rename(context.makeQualified(aside), context.makeQualified(self._hadoop.fs.Path(path)), overwrite)
+        given = self._new_array(self._hadoop.fs.Options.Rename, len(options))
+        for place, option in enumerate(options):
+            given[place] = option
+        context.rename(context.makeQualified(hadoop_path), context.makeQualified(self._hadoop.fs.Path(target)), given)
 
     def create(self, path: str, content: bytes) -> bool:
         """A new file that appears whole, and False where there is one already.
@@ -227,27 +232,22 @@ class Storage:
         Of several at once one succeeds: on a local disk by a hard link, on HDFS by a rename that does not overwrite. An
         object store has neither; there the last one wins.
         """
-        aside = f"{path}.{uuid.uuid4().hex}"
         hadoop_path, system = self._open(path)
         system.mkdirs(hadoop_path.getParent())
         if system.getUri().getScheme() == "file":
             return _link_new(Path(hadoop_path.toUri().getPath()), content)
+        aside = f"{path}.{uuid.uuid4().hex}"
         self.write_bytes(aside, content)
-        made = self.move(aside, path)
+        made = self._rename_new(aside, path)
         self.delete(aside)
         return made
 
-    def move(self, source: str, target: str) -> bool:
-        """Rename a file; False when it is gone, or there is a target already."""
+    def _rename_new(self, source: str, target: str) -> bool:
+        """Rename a file to a name that is free; False when it is not, or the file is gone."""
         from py4j.protocol import Py4JJavaError
 
-        aside, system = self._open(source)
-        context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
-        target_path = context.makeQualified(self._hadoop.fs.Path(target))
         try:
-            context.rename(
-                context.makeQualified(aside), target_path, self._new_array(self._hadoop.fs.Options.Rename, 0)
-            )
+            self._rename(source, target)
         except Py4JJavaError as error:
             if error.java_exception.getClass().getSimpleName() in _IS_THERE_OR_GONE:
                 return False

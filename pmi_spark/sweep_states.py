@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from pmi_spark.factorization.als import State, SweepReport
+from pmi_spark.factorization.state import State, SweepReport
 from pmi_spark.storage import Storage
 
 FOLDER = "_sweeps"

@@ -14,7 +14,7 @@ from pmi_spark import schemas
 from pmi_spark.artifacts import Artifacts
 from pmi_spark.config import VectorsConfig
 from pmi_spark.errors import ConfigurationError, InputError, RunError
-from pmi_spark.factorization.als import State, SweepReport, SweepSettings, fold_in, initial_factors, sweep
+from pmi_spark.factorization.als import SweepSettings, fold_in, initial_factors, sweep
 from pmi_spark.factorization.calibration import FEWEST_PAIRS, LengthScale, PairSample, calibrate
 from pmi_spark.factorization.canonical import Canonical, canonical_form
 from pmi_spark.factorization.earlier import Gauged, Match, align, fill_in, match_words, start_from
@@ -23,6 +23,7 @@ from pmi_spark.factorization.lengths import fit_lengths, typical_count
 from pmi_spark.factorization.loss import LossSettings
 from pmi_spark.factorization.mllib import mllib_factors
 from pmi_spark.factorization.row_blocks import Ids
+from pmi_spark.factorization.state import State, SweepReport
 from pmi_spark.factorization.table import CellSettings, Table, build_table, default_blocks
 from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
 from pmi_spark.stage import Built, Reporter
@@ -263,12 +264,7 @@ class VectorsStage:
 
     def _tell(self, report: SweepReport, settings: SweepSettings) -> None:
         of = settings.warm_sweeps if report.phase == "warm" else settings.sweeps
-        parts = [f"{report.phase} sweep {report.sweep} of {of}"]
-        if not math.isnan(report.loss):
-            parts.append(f"loss {report.loss:,.0f}")
-        if not math.isnan(report.held_out_error):
-            parts.append(f"held-out error {report.held_out_error:.3f} nats")
-        self._reporter.note("vectors", ", ".join([*parts, f"{report.seconds:.1f} s"]))
+        self._reporter.note("vectors", report.describe(f"of {of}"))
 
 
 def _as_fact(report: SweepReport) -> dict[str, Any]:

@@ -31,7 +31,8 @@ __all__ = ["app", "entry_point", "main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; failures become one line on standard error and the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    status, line = _outcome(given)
+    status, text = _outcome(given)
+    line = " ".join(text.split())
     if line and _wants_json(given):
         from pmi_spark.progress import log_line
 
@@ -53,12 +54,12 @@ def _outcome(given: list[str]) -> tuple[int, str]:
                 raise KeyboardInterrupt
             return (status if isinstance(status, int) else 0), ""
         except PmiSparkError as error:
-            return error.exit_status, " ".join(str(error).split())
+            return error.exit_status, str(error)
         except typer.TyperException as error:
             if type(error).__name__ == "NoArgsIsHelpError":
                 print(error.format_message())
                 return EXIT_USAGE, ""
-            return EXIT_USAGE, " ".join(f"{error.format_message().rstrip('.')}; see pmi-spark --help".split())
+            return EXIT_USAGE, f"{error.format_message().rstrip('.')}; see pmi-spark --help"
         except (KeyboardInterrupt, typer.Abort):
             if terminated.is_set():
                 return EXIT_TERMINATED, f"terminated; {cure}"

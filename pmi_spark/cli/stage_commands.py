@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -26,16 +28,19 @@ from pmi_spark.config import load_config
 from pmi_spark.errors import InputError
 from pmi_spark.settings import toml_value
 
+if TYPE_CHECKING:
+    from pmi_spark.pipeline import Pipeline
 
-def _run_stages(
-    stages: Sequence[str],
-    inputs: Sequence[str],
+
+@contextmanager
+def _pipeline(
     output: str,
     config: str | None,
     overrides: Sequence[str] | None,
     debug: bool,
     log_format: LogFormat = LogFormat.text,
-) -> None:
+) -> Iterator[Pipeline]:
+    """The stages over an output directory; what fails within becomes one line."""
     settings = load_config(config, overrides or ())
     with failures_in_one_line(debug):
         from pmi_spark.pipeline import Pipeline
@@ -46,24 +51,9 @@ def _run_stages(
         as_json = log_format is LogFormat.json
         reporter = JsonReporter(console) if as_json else ConsoleReporter(console, spark_tasks(spark))
         try:
-            Pipeline(spark, output, settings, reporter).run(stages, inputs)
+            yield Pipeline(spark, output, settings, reporter)
         finally:
             reporter.stop()
-
-
-def _show_plan(
-    inputs: Sequence[str], output: str, config: str | None, overrides: Sequence[str] | None, debug: bool
-) -> None:
-    """A line a stage on standard output: would it run, and why."""
-    settings = load_config(config, overrides or ())
-    with failures_in_one_line(debug):
-        from pmi_spark.pipeline import Pipeline
-        from pmi_spark.progress import ConsoleReporter
-        from pmi_spark.session import start_session
-
-        pipeline = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True)))
-        for stage, reason in pipeline.plan(STAGES, inputs):
-            typer.echo(f"{stage:<11} {f'would run: {reason}' if reason else 'already there'}")
 
 
 def _inputs(first: Sequence[str] | None, more: Sequence[str] | None) -> list[str]:
@@ -92,10 +82,12 @@ def run(
 ) -> None:
     """Run every stage, text to vectors; stages whose artifact is already there are skipped."""
     inputs, overrides = _inputs(input, more), _with_init(set, init)
-    if dry_run:
-        _show_plan(inputs, output, config, overrides, debug)
-    else:
-        _run_stages(STAGES, inputs, output, config, overrides, debug, log_format)
+    with _pipeline(output, config, overrides, debug, log_format) as pipeline:
+        if not dry_run:
+            pipeline.run(STAGES, inputs)
+            return
+        for stage, reason in pipeline.plan(STAGES, inputs):
+            typer.echo(f"{stage:<11} {f'would run: {reason}' if reason else 'already there'}")
 
 
 @app.command(epilog=settings_epilog("tokens"))
@@ -111,26 +103,14 @@ def tokens(
 ) -> None:
     """Stage 1: cut documents into words."""
     inputs = _inputs(input, more)
-    if dry_run:
-        _show_documents(inputs, output, config, set, debug)
-    else:
-        _run_stages(["tokens"], inputs, output, config, set, debug, log_format)
-
-
-def _show_documents(
-    inputs: Sequence[str], output: str, config: str | None, overrides: Sequence[str] | None, debug: bool
-) -> None:
-    """Ten documents on standard output, a line each: the shard's name, and the words or why it is rejected."""
-    settings = load_config(config, overrides or ())
-    with failures_in_one_line(debug):
+    with _pipeline(output, config, set, debug, log_format) as pipeline:
+        if not dry_run:
+            pipeline.run(["tokens"], inputs)
+            return
         from pmi_spark.corpus.account import preview_line
-        from pmi_spark.pipeline import Pipeline
-        from pmi_spark.progress import ConsoleReporter
-        from pmi_spark.session import start_session
 
-        rows = Pipeline(start_session(), output, settings, ConsoleReporter(Console(stderr=True))).preview(inputs)
-        for row in rows:
-            typer.echo(preview_line(*row))
+        for document in pipeline.preview(inputs):
+            typer.echo(preview_line(*document))
 
 
 def _add_stage(stage: str, purpose: str) -> None:
@@ -144,7 +124,8 @@ def _add_stage(stage: str, purpose: str) -> None:
         log_format: LogFormatOption = LogFormat.text,
         debug: Debug = False,
     ) -> None:
-        _run_stages([stage], [], output, config, set, debug, log_format)
+        with _pipeline(output, config, set, debug, log_format) as pipeline:
+            pipeline.run([stage])
 
 
 _add_stage("phrases", "Between stages 1 and 2: join words that want each other; nothing while phrases.passes is 0.")
@@ -163,4 +144,5 @@ def vectors(
     debug: Debug = False,
 ) -> None:
     """Stage 5: factorize the table into one vector a word."""
-    _run_stages(["vectors"], [], output, config, _with_init(set, init), debug, log_format)
+    with _pipeline(output, config, _with_init(set, init), debug, log_format) as pipeline:
+        pipeline.run(["vectors"])

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ from pmi_spark.factorization.loss import (
 from pmi_spark.factorization.row_blocks import Floats, rows_in_block
 from pmi_spark.factorization.shared_matrix import MatrixBuffer, SharedMatrix
 from pmi_spark.factorization.solver import Solved, cell_errors, solve_exact, solve_warm, solve_weighted
+from pmi_spark.factorization.state import State, SweepReport
 from pmi_spark.factorization.table import Table, TableBlock, head_of
 
 # New rows come to the driver through its JVM, this much of them at a time.
@@ -56,27 +57,6 @@ class SweepSettings:
     solver_steps: int
     stop_below: float
     worker_bytes: int
-
-
-class SweepReport(NamedTuple):
-    """One finished sweep. ``loss`` is NaN after a warm one, which minimizes another loss; ``held_out_error`` (root mean
-    square, nats) where no cells were held out.
-    """
-
-    phase: str
-    sweep: int
-    loss: float
-    held_out_error: float
-    seconds: float
-
-
-@dataclass
-class State:
-    """Both sides' factors (words x d) after so many sweeps, warm and weighted counted alike, and what each reported."""
-
-    left: Floats
-    right: Floats
-    reports: list[SweepReport] = field(default_factory=list)
 
 
 def initial_factors(word_count: int, dimensions: int, seed: int, head: int = 0) -> Floats:

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from pmi_spark.artifacts import STAGES
-from pmi_spark.factorization.als import State, SweepReport
+from pmi_spark.factorization.state import State, SweepReport
 from pmi_spark.storage import Storage
 from pmi_spark.sweep_states import FOLDER, SweepStates
 from pmi_spark.vectors.store import load_vectors, read_artifact

@@ -145,7 +145,9 @@ def test_vectors_without_their_gauge_are_refused(tmp_path, write_artifact, make_
         load_vectors(str(tmp_path))
 
 
-@pytest.mark.parametrize("module", ["pmi_spark.vectors.query", "pmi_spark.vectors.store", "pmi_spark.cli"])
+@pytest.mark.parametrize(
+    "module", ["pmi_spark.vectors.query", "pmi_spark.vectors.store", "pmi_spark.status", "pmi_spark.cli"]
+)
 def test_questions_need_neither_spark_nor_java(module):
     program = f"import sys, {module}; print(sorted(m for m in sys.modules if m in ('pyspark', 'py4j')))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

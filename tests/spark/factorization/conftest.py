@@ -14,8 +14,9 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from pmi_spark.factorization.als import State, SweepSettings, initial_factors, sweep
+from pmi_spark.factorization.als import SweepSettings, initial_factors, sweep
 from pmi_spark.factorization.loss import LossSettings
+from pmi_spark.factorization.state import State
 from pmi_spark.factorization.table import CellSettings, Table, build_table
 from pmi_spark.parquet_files import MAGIC, ParquetEncoder, arrow_schema
 from pmi_spark.schemas import PMI

@@ -11,8 +11,9 @@ import pytest
 
 from pmi_spark.errors import RunError
 from pmi_spark.factorization import als
-from pmi_spark.factorization.als import WORKER_BYTES, State, SweepSettings, initial_factors, sweep
+from pmi_spark.factorization.als import WORKER_BYTES, SweepSettings, initial_factors, sweep
 from pmi_spark.factorization.canonical import canonical_form
+from pmi_spark.factorization.state import State
 
 DIMENSIONS = 5
 
