@@ -51,7 +51,7 @@ def count_held_out(tokens: str, train: str, window: int, subsample: float) -> tu
     """Distinct pairs of the held-out text as keys low * V + high, how often each met, and V."""
     vocabulary = read_artifact(train, "vocabulary")[0].sort_by("word_id").combine_chunks()
     size = len(vocabulary)
-    thresholds = keep_thresholds(np.asarray(vocabulary["word_count"]), subsample) if subsample else None
+    thresholds = keep_thresholds(np.asarray(vocabulary["frequency"]), subsample) if subsample else None
     words = Words(vocabulary["word"].combine_chunks(), thresholds)
     documents = read_artifact(tokens, "tokens")[0].combine_chunks()
     ids, lengths = encode_documents(documents, words, False)

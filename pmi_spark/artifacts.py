@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,6 +110,10 @@ class Artifacts:
         """Where they lie, for scratch files beside them."""
         return self._storage
 
+    def beside(self, output: str) -> Artifacts:
+        """Those of another output directory."""
+        return Artifacts(self._spark, self._storage, self._storage.resolve(output))
+
     def folder(self, name: str) -> str:
         return f"{self.output}/{name}"
 
@@ -134,14 +139,25 @@ class Artifacts:
     def has_whole(self, name: str, fingerprint: str) -> bool:
         """Is there an artifact of this fingerprint, with every file its manifest names, at its size?"""
         found = self.manifest(name)
-        if found is None or found.fingerprint != fingerprint:
-            return False
+        return found is not None and found.fingerprint == fingerprint and not self.missing_parts(found)
+
+    def missing_parts(self, manifest: Manifest) -> set[str]:
+        """The files that a manifest names and that are not there, or of another size."""
         sizes = {
             name_in_folder: entry.size_bytes
-            for place in _places(found)
-            for name_in_folder, entry in self._parts(name, place).items()
+            for place in _places(manifest)
+            for name_in_folder, entry in self._parts(manifest.artifact, place).items()
         }
-        return all(sizes.get(part.name) == part.size_bytes for part in found.files + found.side_files)
+        parts = manifest.files + manifest.side_files
+        return {part.name for part in parts if sizes.get(part.name) != part.size_bytes}
+
+    def manifests(self) -> list[Manifest]:
+        """Those of all complete artifacts, in the order of the stages; ones that cannot be read are passed over."""
+        found = []
+        for name in STAGES:
+            with suppress(RunError):
+                found.append(self.manifest(name))
+        return [manifest for manifest in found if manifest is not None]
 
     def _parts(self, name: str, place: str) -> dict[str, FileStatus]:
         """The Parquet files in an artifact's folder, or in a side folder of it, by their name from the artifact's."""
@@ -158,9 +174,13 @@ class Artifacts:
             )
         return found
 
-    def read(self, name: str, schema: StructType) -> DataFrame:
-        """The artifact's rows: the files its manifest names, the columns of ``schema``."""
-        paths = [escape_glob(f"{self.folder(name)}/{part.name}") for part in self.require(name).files]
+    def read(self, name: str, schema: StructType, side: bool = False) -> DataFrame:
+        """The artifact's rows, or its side table's: the files its manifest names, the columns of ``schema``."""
+        manifest = self.require(name)
+        parts = manifest.side_files if side else manifest.files
+        paths = [escape_glob(f"{self.folder(name)}/{part.name}") for part in parts]
+        if not paths:
+            return self._spark.createDataFrame([], schema)
         return self._spark.read.parquet(*paths).select(*schema.fieldNames())
 
     def read_table(self, name: str, schema: StructType, side: bool = False) -> pa.Table:
@@ -193,9 +213,12 @@ class Artifacts:
                 parts.append(PartFile(file_name, local.stat().st_size, len(table)))
         return tuple(parts)
 
-    def read_files(self, name: str) -> DataFrame:
-        """The artifact's files as they are, one a row (``path string, content binary``), for workers to decode."""
-        paths = [escape_glob(path) for path in self.paths(name)]
+    def read_files(self, name: str, only: Collection[str] | None = None) -> DataFrame:
+        """The artifact's files as they are, one a row (``path string, content binary``), for workers to decode.
+
+        With ``only`` those of these paths, of which there is at least one.
+        """
+        paths = [escape_glob(path) for path in (self.paths(name) if only is None else only)]
         return self._spark.read.format("binaryFile").load(paths).select(*FILES_READ)
 
     def stream_files(self, name: str, without: Collection[str] = ()) -> RDD[tuple[str, bytes]]:
@@ -221,13 +244,14 @@ class Artifacts:
         folder = self._storage.qualify(self.folder(name))
         return {f"{folder}/{part.name}": part.row_count for part in self.require(name).files}
 
-    def write_files(self, name: str, frame: DataFrame, schema: StructType) -> tuple[PartFile, ...]:
+    def write_files(self, name: str, frame: DataFrame, schema: StructType, side: str = "") -> tuple[PartFile, ...]:
         """Run the frame and write its rows beside what is there; nobody reads them before :meth:`commit`.
 
-        Raises RunError when the frame's columns are not the schema's (further columns may follow).
+        With ``side``, a folder's name, they are the side table's. Raises RunError when the frame's columns are not the
+        schema's (further columns may follow).
         """
         _check_columns(name, frame, schema)
-        return self._write(name, lambda folder: frame.write.mode("append").parquet(folder))
+        return self._write(name, lambda folder: frame.write.mode("append").parquet(folder), side)
 
     def write_encoded(self, name: str, files: DataFrame) -> tuple[PartFile, ...]:
         """As :meth:`write_files`, of Parquet files that the workers encoded: a frame of ``file binary``.
@@ -256,12 +280,12 @@ class Artifacts:
     def _unnamed(self, folder: str) -> list[FileStatus]:
         return [entry for entry in self._storage.children(folder) if entry.name.endswith(TEXT_SUFFIX)]
 
-    def _write(self, name: str, write: Callable[[str], None]) -> tuple[PartFile, ...]:
-        folder = self.folder(name)
+    def _write(self, name: str, write: Callable[[str], None], side: str = "") -> tuple[PartFile, ...]:
+        folder = f"{self.folder(name)}/{side}" if side else self.folder(name)
         self._storage.delete(f"{folder}/_temporary")
-        before = self._parts(name, "")
+        before = self._parts(name, side)
         write(folder)
-        written = {path: entry for path, entry in self._parts(name, "").items() if path not in before}
+        written = {path: entry for path, entry in self._parts(name, side).items() if path not in before}
         rows = self._storage.parquet_row_counts([entry.path for entry in written.values()])
         return tuple(PartFile(path, entry.size_bytes, rows[entry.path]) for path, entry in sorted(written.items()))
 

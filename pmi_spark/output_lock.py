@@ -146,6 +146,12 @@ class OutputLock:
                 cure="run the same command again when it has ended",
             )
 
+    def refuse_held(self) -> None:
+        """TryAgainError when another run holds it and lives."""
+        holder = self._holder()
+        if holder is not None and not holder.is_dead(time.time()):
+            raise self._refusal()
+
     def _take(self) -> None:
         content = self._own.to_json().encode()
         if not self._storage.create(self._path, content):

@@ -38,8 +38,18 @@ PHRASES = _struct(
 # Beside the tokens: the first records of each reason that were rejected for a fault of the input.
 REJECTS = _struct(reason=StringType(), shard=StringType(), text=StringType())
 
-# One row is a kept word; word_id 0 is the most frequent, ties go by the word's code points.
-VOCABULARY = _struct(word_id=IntegerType(), word=StringType(), word_count=LongType(), document_count=LongType())
+# One row is a kept word; word_id 0 is the most frequent, ties go by the word's code points. Words of later increments
+# stand behind. frequency is the word's share of all kept words when it came in: subsampling goes by it ever after.
+VOCABULARY = _struct(
+    word_id=IntegerType(),
+    word=StringType(),
+    word_count=LongType(),
+    document_count=LongType(),
+    frequency=DoubleType(),
+)
+
+# Saved beside the vocabulary: the words that occur and are not in it.
+DROPPED_WORDS = _struct(word=StringType(), word_count=LongType(), document_count=LongType())
 
 # One row is an unordered pair that met: word_id < context_id, pair_count in units of 1 / denominator.
 PAIRS = _struct(word_id=IntegerType(), context_id=IntegerType(), pair_count=LongType())

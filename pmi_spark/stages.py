@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,53 +12,67 @@ from pyspark.sql import Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark import schemas
-from pmi_spark.artifacts import Artifacts, PartFile
+from pmi_spark.artifacts import Artifacts
 from pmi_spark.association.measures import log_probabilities
 from pmi_spark.association.pmi import compute_pmi, parse_measures
-from pmi_spark.bad_shards import BadShards
 from pmi_spark.config import Config
-from pmi_spark.cooccurrence.counting import Words, make_plan
-from pmi_spark.cooccurrence.pairs import PairCounts, count_pairs
-from pmi_spark.cooccurrence.windows import keep_thresholds
 from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
-from pmi_spark.errors import RunError
+from pmi_spark.counted_corpus import CountedCorpus
 from pmi_spark.factorization.held_pairs import Independence
-from pmi_spark.parquet_files import arrow_schema
+from pmi_spark.increments import EXTENDS, REFITS, RETIRED, Increment, increments_of, parts_of, tokens_facts
+from pmi_spark.pairs_stage import PairsStage, read_marginals
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.tokens_stage import TokensStage
 from pmi_spark.vectors_stage import VectorsStage
 from pmi_spark.vocabulary_stage import VocabularyStage
 
-MARGINALS = "_marginals"
 PHRASES = "_phrases"
 MOST_FREQUENT = 10
 
 
 class StageRuns:
-    """The stages of one output directory under one configuration."""
+    """The stages of one output directory under one configuration.
+
+    ``wanted`` are the increments that the text is to have; None: those it has.
+    """
 
     def __init__(self, spark: SparkSession, artifacts: Artifacts, config: Config, reporter: Reporter) -> None:
+        self.wanted: tuple[Increment, ...] | None = None
         self._spark = spark
         self._artifacts = artifacts
         self._config = config
         self._reporter = reporter
 
     def build(self, stage: str, upstream: dict[str, Any], identity: str) -> Built:
-        """Run one stage by name. ``upstream`` holds the input files of ``tokens``, ``identity`` is its fingerprint."""
-        if stage == "tokens":
-            return self.tokens(upstream)
+        """Run one stage by name. ``upstream`` is what it is made from, ``identity`` its fingerprint."""
+        if stage == "vocabulary":
+            return self.vocabulary(upstream)
         if stage == "vectors":
-            return self.vectors(identity)
-        builders = {"phrases": self.phrases, "vocabulary": self.vocabulary, "pairs": self.pairs, "pmi": self.pmi}
+            return self.vectors(upstream, identity)
+        builders = {"tokens": self.tokens, "phrases": self.phrases, "pairs": self.pairs, "pmi": self.pmi}
         return builders[stage]()
 
     def tokens_stage(self) -> TokensStage:
         """The stage that reads and cuts, before it runs."""
         return TokensStage(self._spark, self._artifacts, self._config, self._reporter)
 
-    def tokens(self, upstream: dict[str, Any]) -> Built:
-        """Documents -> tokens; InputError when there is not one word."""
-        return self.tokens_stage().build([path for path, _, _ in upstream["files"]])
+    def tokens(self) -> Built:
+        """Documents -> tokens: of the increments wanted, those alone that are not there. InputError without a word."""
+        assert self.wanted is not None
+        found = self._artifacts.manifest("tokens")
+        stays = [entry for entry in self.wanted if entry.parts]
+        files, side_files = parts_of(found, stays) if found is not None else ((), ())
+        done = []
+        for entry in self.wanted:
+            if not entry.parts:
+                built = self.tokens_stage().build([path for path, _, _ in entry.inputs])
+                parts, side_parts = (tuple(part.name for part in group) for group in (built.files, built.side_files))
+                entry = replace(entry, facts=built.facts, parts=parts, side_parts=side_parts)
+                files, side_files = files + built.files, side_files + built.side_files
+            done.append(entry)
+        before = increments_of(found) if found is not None and stays else ()
+        retired = found.facts[RETIRED] if found is not None and stays else ()
+        return Built(files, tokens_facts(done, before, retired), side_files)
 
     @property
     def corpus(self) -> str:
@@ -83,13 +98,22 @@ class StageRuns:
             self._reporter.note("phrases", "found none: lower phrases.threshold or phrases.minimum_count")
         return Built(parts, _phrase_facts(passes, table, written.get), side_files)
 
+    def counted_corpus(self) -> CountedCorpus:
+        """The files whose words are counted."""
+        return CountedCorpus(self._artifacts, self.corpus, self.wanted)
+
     def vocabulary_stage(self) -> VocabularyStage:
         """The stage that selects words, before it runs."""
-        return VocabularyStage(self._spark, self._artifacts, self._config.vocabulary, self._reporter, self.corpus)
+        return VocabularyStage(self._spark, self._artifacts, self._config.vocabulary, self._reporter)
 
-    def vocabulary(self) -> Built:
+    def vocabulary(self, upstream: dict[str, Any]) -> Built:
         """Tokens -> vocabulary; RunError when no word is left."""
-        return self.vocabulary_stage().build()
+        corpus, earlier = self.counted_corpus(), self._artifacts.manifest("vocabulary")
+        if earlier is not None and upstream.get(EXTENDS) == earlier.fingerprint:
+            change = corpus.difference(earlier)
+            if change is not None:
+                return self.vocabulary_stage().update(corpus, earlier, change)
+        return self.vocabulary_stage().build(corpus)
 
     def _read_vocabulary(self) -> pa.Table:
         """The vocabulary by id, on the driver: about 40 bytes a word."""
@@ -98,48 +122,9 @@ class StageRuns:
 
     def pairs(self) -> Built:
         """Tokens and vocabulary -> pair counts and marginals; RunError when no pair is left."""
-        settings = self._config.pairs
-        vocabulary = self._read_vocabulary()
-        word_counts = np.asarray(vocabulary["word_count"])
-        plan = make_plan(word_counts, settings)
-        thresholds = keep_thresholds(word_counts, settings.subsample) if settings.subsample > 0 else None
-        words = Words(vocabulary["word"].combine_chunks(), thresholds)
-        minimum_units = int(np.ceil(settings.minimum_count * plan.weights.denominator))
-        shards = self._artifacts.paths(self.corpus)
-
-        def count(left: list[str]) -> PairCounts:
-            streams = self._artifacts.stream_files(self.corpus, without=set(shards) - set(left))
-            documents = {path: shards[path] for path in left}
-            return count_pairs(self._spark, streams, documents, words, plan, minimum_units, guard.skip)
-
-        cure = f"delete the {self.corpus} folder and run that stage again"
-        guard = BadShards("pairs", cure, settings.on_bad_shard == "skip", self._reporter.note)
-        counts, lost = guard.leave_out(list(shards), count)
-        for path in counts.skipped:
-            self._reporter.note("pairs", f"left out {path}: damaged")
-        if not counts.marginals.any():
-            raise RunError("no two different words ever met", cure="give longer documents or a wider pairs.window")
-        files = self._artifacts.write_encoded("pairs", counts.pairs)
-        if not sum(part.row_count for part in files):
-            raise RunError(f"no pair met {settings.minimum_count} times", cure="lower pairs.minimum_count")
-        side_files = self._write_marginals(counts.marginals)
-        total = int(counts.marginals.sum())
-        facts = {
-            "denominator": plan.weights.denominator,
-            "marginal_total": total,
-            "blocks": plan.layout.blocks,
-            "skipped_shards": [*lost, *counts.skipped],
-        }
-        return Built(files, facts, side_files)
-
-    def _write_marginals(self, marginals: npt.NDArray[np.int64]) -> tuple[PartFile, ...]:
-        columns = [pa.array(np.arange(len(marginals), dtype=np.int32)), pa.array(marginals)]
-        table = pa.table(columns, schema=arrow_schema(schemas.MARGINALS))
-        return self._artifacts.write_tables("pairs", [table], side=MARGINALS)
-
-    def _read_marginals(self) -> npt.NDArray[np.int64]:
-        table = self._artifacts.read_table("pairs", schemas.MARGINALS, side=True)
-        return np.asarray(table.sort_by("word_id")["marginal_count"])
+        return PairsStage(self._spark, self._artifacts, self._config.pairs, self._reporter).build(
+            self.counted_corpus(), self._read_vocabulary()
+        )
 
     def pmi(self) -> Built:
         """Pair counts and marginals -> PMI."""
@@ -161,17 +146,19 @@ class StageRuns:
         """What P(i) is made of, one number a word id, and N, the sum over ordered pairs in weighted occurrences."""
         facts = self._artifacts.require("pairs").facts
         if self._config.pmi.marginals == "window":
-            marginals = self._read_marginals() / facts["denominator"]
+            marginals = read_marginals(self._artifacts) / facts["denominator"]
         else:
             marginals = np.asarray(vocabulary["word_count"]).astype(np.float64)
         return marginals, facts["marginal_total"] / facts["denominator"]
 
-    def vectors(self, identity: str) -> Built:
-        """PMI -> word vectors."""
+    def vectors(self, upstream: dict[str, Any], identity: str) -> Built:
+        """PMI -> word vectors; from those there are where the vocabulary was extended."""
         vocabulary = self._read_vocabulary()
         marginals, total = self._pmi_marginals(vocabulary)
         independence = Independence(log_probabilities(marginals, self._config.pmi.context_smoothing), total)
-        stage = VectorsStage(self._spark, self._artifacts, self._config.vectors, self._reporter, independence, identity)
+        settings = self._config.vectors
+        start = self._artifacts.output if REFITS in upstream else settings.init
+        stage = VectorsStage(self._spark, self._artifacts, settings, self._reporter, independence, identity, start)
         return stage.build(vocabulary)
 
 

@@ -37,7 +37,8 @@ ROTATION = "_rotation"
 class VectorsStage:
     """PMI -> word vectors, for one output directory and configuration.
 
-    ``independence`` is what the table's PMI compares counts with, ``identity`` the stage's fingerprint.
+    ``independence`` is what the table's PMI compares counts with, ``identity`` the stage's fingerprint, ``start`` the
+    output directory whose vectors are the start; empty: none.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class VectorsStage:
         reporter: Reporter,
         independence: Independence,
         identity: str,
+        start: str,
     ) -> None:
         self._spark = spark
         self._artifacts = artifacts
         self._settings = settings
         self._reporter = reporter
         self._independence = independence
+        self._start = start
         self._states = SweepStates(artifacts.storage, f"{artifacts.folder('vectors')}/{FOLDER}", identity)
 
     def build(self, vocabulary: pa.Table) -> Built:
@@ -72,7 +75,7 @@ class VectorsStage:
             match = match_words(words, earlier.words)
             if not len(match.here):
                 raise InputError(
-                    f"the vectors in {self._settings.init} share no word with this vocabulary",
+                    f"the vectors in {self._start} share no word with this vocabulary",
                     cure="name a run over text of the same language and tokenizer, or leave vectors.init empty",
                 )
             facts["words_kept"] = len(match.here)
@@ -91,10 +94,10 @@ class VectorsStage:
         return initial_factors(word_count, settings.dimensions, settings.seed, head)
 
     def _earlier(self) -> Gauged | None:
-        """The vectors that ``vectors.init`` names."""
-        if not self._settings.init:
+        """The vectors to start from."""
+        if not self._start:
             return None
-        place = Artifacts(self._spark, self._artifacts.storage, self._artifacts.storage.resolve(self._settings.init))
+        place = Artifacts(self._spark, self._artifacts.storage, self._artifacts.storage.resolve(self._start))
         table = place.read_table("vectors", schemas.VECTORS).sort_by("word_id").combine_chunks()
         turned = place.require("vectors").side_files
         rotation = rotation_of(place.read_table("vectors", schemas.ROTATION, side=True)) if turned else None

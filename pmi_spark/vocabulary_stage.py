@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark import schemas
-from pmi_spark.artifacts import Artifacts
+from pmi_spark.artifacts import Artifacts, Manifest
 from pmi_spark.config import VocabularyConfig
 from pmi_spark.corpus.vocabulary import Rules, Selection, count_given, count_words, select_words
+from pmi_spark.corpus.vocabulary_growth import extend_vocabulary, update_counts, update_given
 from pmi_spark.corpus.word_account import Account
 from pmi_spark.corpus.word_lists import parse_numbered, parse_words
+from pmi_spark.counted_corpus import CountedCorpus
 from pmi_spark.errors import ConfigurationError, RunError
+from pmi_spark.increments import ANCESTORS, Difference
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.word_files import read_word_file
 
 # Settings that name a file; what counts is what stands in it.
 FILES = ("keep", "drop", "given")
+DROPPED = "_dropped"
 
 
 class VocabularyStage:
-    """Tokens -> vocabulary, for one output directory and configuration; ``corpus`` is the artifact that is counted."""
+    """Tokens -> vocabulary, for one output directory and configuration."""
 
     def __init__(
-        self, spark: SparkSession, artifacts: Artifacts, settings: VocabularyConfig, reporter: Reporter, corpus: str
+        self, spark: SparkSession, artifacts: Artifacts, settings: VocabularyConfig, reporter: Reporter
     ) -> None:
         self._spark = spark
         self._artifacts = artifacts
         self._settings = settings
         self._reporter = reporter
-        self._corpus = corpus
 
     def effective(self) -> dict[str, Any]:
         """The settings as the fingerprint takes them: in place of each file's name what it holds.
@@ -50,24 +53,51 @@ class VocabularyStage:
                 )
         return settings
 
-    def build(self) -> Built:
+    def build(self, corpus: CountedCorpus) -> Built:
         """The artifact's files; RunError when no word is left."""
-        tokens = self._artifacts.paths(self._corpus)
-        counted = count_words(self._artifacts.read_files(self._corpus), tokens)
+        tokens = corpus.rows()
+        counted = self._count(corpus, tokens)
+        facts: dict[str, Any] = {**corpus.fact(), ANCESTORS: []}
         if self._settings.given:
             words, size = self._given()
             with count_given(counted, words, size) as selection:
-                return self._write(selection)
+                return self._write(selection, facts)
         keep, drop = self._list("keep"), self._list("drop")
         lists = self._lists(keep, drop) if keep or drop else None
+        with select_words(counted, self._rules(), sum(tokens.values()), lists, len(keep)) as selection:
+            return self._write(selection, facts)
+
+    def update(self, corpus: CountedCorpus, earlier: Manifest, change: Difference) -> Built:
+        """As :meth:`build`, from the earlier vocabulary: the text of ``change`` alone is read, and ids stay."""
+        words = self._artifacts.read("vocabulary", schemas.VOCABULARY)
+        dropped = self._artifacts.read("vocabulary", schemas.DROPPED_WORDS, side=True)
+        added, removed = (self._count(corpus, corpus.rows(part)) for part in (change.added, change.removed))
+        updated = update_counts(words, dropped, added, removed)
+        facts = {**corpus.fact(), ANCESTORS: [*earlier.facts[ANCESTORS], earlier.fingerprint]}
+        size = earlier.row_count
+        if self._settings.given:
+            with update_given(updated, size) as selection:
+                return self._write(selection, facts)
+        keep, drop = self._list("keep"), self._list("drop")
+        lists = self._lists(keep, drop) if keep or drop else None
+        there = words.join(lists.where("verdict = 'keep'"), "word", "left_semi").count() if lists is not None else 0
+        documents = sum(corpus.rows().values())
+        with extend_vocabulary(updated, size, self._rules(), documents, lists, len(keep) - there) as selection:
+            return self._write(selection, facts)
+
+    def _count(self, corpus: CountedCorpus, files: Mapping[str, int]) -> DataFrame:
+        """Words of token files, {path: documents}, of none perhaps."""
+        if not files:
+            return self._spark.createDataFrame([], schemas.DROPPED_WORDS)
+        return count_words(self._artifacts.read_files(corpus.name, files), files)
+
+    def _rules(self) -> Rules:
         settings = self._settings
-        rules = Rules(
+        return Rules(
             settings.minimum_count, settings.minimum_documents, settings.maximum_document_share, settings.maximum_size
         )
-        with select_words(counted, rules, sum(tokens.values()), lists, len(keep)) as selection:
-            return self._write(selection)
 
-    def _write(self, selection: Selection) -> Built:
+    def _write(self, selection: Selection, facts: dict[str, Any]) -> Built:
         account = selection.account
         if not account.kept.words:
             raise self._nothing_left(account)
@@ -77,7 +107,8 @@ class VocabularyStage:
         for line in account.lines():
             self._reporter.note("vocabulary", line)
         files = self._artifacts.write_files("vocabulary", selection.vocabulary, schemas.VOCABULARY)
-        return Built(files, account.facts())
+        side_files = self._artifacts.write_files("vocabulary", selection.dropped, schemas.DROPPED_WORDS, DROPPED)
+        return Built(files, account.facts() | facts, side_files)
 
     def _nothing_left(self, account: Account) -> RunError:
         if self._settings.given:
@@ -128,7 +159,7 @@ class VocabularyStage:
             )
         earlier = self._earlier()
         if earlier:
-            rows = earlier.read("vocabulary", schemas.VOCABULARY).select("word_id", "word")
+            rows = earlier.read("vocabulary", schemas.VOCABULARY).select("word_id", "word", "frequency")
             return rows, earlier.require("vocabulary").row_count
         words = parse_numbered(self._read_text("given"), self._settings.given)
         table = pa.table({"word_id": pa.array(range(len(words)), pa.int32()), "word": words})

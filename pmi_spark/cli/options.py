@@ -70,5 +70,22 @@ LogFormatOption = Annotated[
         show_choices=False,
     ),
 ]
+Append = Annotated[
+    bool,
+    typer.Option(
+        "--append",
+        help="Add the inputs to the text that is there, under a label, and bring every artifact up to date. "
+        "[default: false; true or false]",
+    ),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        "--label", help="With --append, the name of what is added. [default: today's date in UTC, yyyy-mm-dd]"
+    ),
+]
+Retire = Annotated[
+    str | None, typer.Option("--retire", help="Take what was added under this label out again. [default: none]")
+]
 Word = Annotated[str, typer.Argument(help="The word asked about.", show_default=False)]
 RunOutput = Annotated[str, typer.Option("--output", help="The --output directory of a finished run. [no default]")]

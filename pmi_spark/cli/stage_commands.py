@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,20 +13,24 @@ from rich.console import Console
 from pmi_spark.artifacts import STAGES
 from pmi_spark.cli.app import app, failures_in_one_line, settings_epilog
 from pmi_spark.cli.options import (
+    Append,
     ConfigFile,
     Debug,
     DryRun,
     Init,
     Input,
+    Label,
     LogFormat,
     LogFormatOption,
     MoreInput,
     Output,
     Overrides,
+    Retire,
     RunDryRun,
 )
 from pmi_spark.config import load_config
 from pmi_spark.errors import InputError
+from pmi_spark.increments import Change
 from pmi_spark.settings import toml_value
 
 if TYPE_CHECKING:
@@ -63,6 +68,18 @@ def _inputs(first: Sequence[str] | None, more: Sequence[str] | None) -> list[str
     return inputs
 
 
+def _change(append: bool, label: str | None, retire: str | None = None) -> Change | None:
+    """What of --append, --label and --retire is meant; InputError where they do not go together."""
+    if label is not None and not append:
+        raise InputError("--label names what is added", cure="give --append with it")
+    if append and retire is not None:
+        raise InputError("--append and --retire do not go together", cure="run one after the other")
+    if retire is not None:
+        return Change(retire, retires=True)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    return Change(today if label is None else label) if append else None
+
+
 def _with_init(overrides: Sequence[str] | None, init: str | None) -> list[str]:
     """The overrides and ``--init``, which wins."""
     return [*(overrides or []), *([] if init is None else [f"vectors.init={toml_value(init)}"])]
@@ -76,17 +93,23 @@ def run(
     config: ConfigFile = None,
     set: Overrides = None,
     init: Init = None,
+    append: Append = False,
+    label: Label = None,
+    retire: Retire = None,
     dry_run: RunDryRun = False,
     log_format: LogFormatOption = LogFormat.text,
     debug: Debug = False,
 ) -> None:
     """Run every stage, text to vectors; stages whose artifact is already there are skipped."""
-    inputs, overrides = _inputs(input, more), _with_init(set, init)
+    change, overrides = _change(append, label, retire), _with_init(set, init)
+    if retire is not None and (input or more):
+        raise InputError("--retire takes no --input", cure="leave it out: the label says what is taken out")
+    inputs = [] if retire is not None else _inputs(input, more)
     with _pipeline(output, config, overrides, debug, log_format) as pipeline:
         if not dry_run:
-            pipeline.run(STAGES, inputs)
+            pipeline.run(STAGES, inputs, change)
             return
-        for stage, reason in pipeline.plan(STAGES, inputs):
+        for stage, reason in pipeline.plan(STAGES, inputs, change):
             typer.echo(f"{stage:<11} {f'would run: {reason}' if reason else 'already there'}")
 
 
@@ -97,15 +120,17 @@ def tokens(
     more: MoreInput = None,
     config: ConfigFile = None,
     set: Overrides = None,
+    append: Append = False,
+    label: Label = None,
     dry_run: DryRun = False,
     log_format: LogFormatOption = LogFormat.text,
     debug: Debug = False,
 ) -> None:
     """Stage 1: cut documents into words."""
-    inputs = _inputs(input, more)
+    inputs, change = _inputs(input, more), _change(append, label)
     with _pipeline(output, config, set, debug, log_format) as pipeline:
         if not dry_run:
-            pipeline.run(["tokens"], inputs)
+            pipeline.run(["tokens"], inputs, change)
             return
         from pmi_spark.corpus.account import preview_line
 

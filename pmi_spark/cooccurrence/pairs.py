@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,14 +63,31 @@ def count_pairs(
     """
     known = {path: (number, documents) for number, (path, documents) in enumerate(shards.items())}
     counted = token_files.mapPartitions(_counter(spark.sparkContext.broadcast((words, known)), plan, skip_bad_shards))
+    found = merge_counts(spark, counted, list(shards), plan, minimum_units)
+    if found.skipped and not skip_bad_shards:
+        raise RunError(f"{found.skipped[0]} was not read", cure="run the tokens stage again")
+    return found
+
+
+def merge_counts(
+    spark: SparkSession, counted: RDD[tuple[int, Runs]], sources: Sequence[str], plan: CountingPlan, minimum_units: int
+) -> PairCounts:
+    """Blocks as tasks count them -> files of ``pairs``, and the sums of the marginals' blocks.
+
+    ``sources`` are what was to be read, each of which a task marks by its number, in the block ``plan.shard_block``;
+    those without a mark are ``skipped``. With ``minimum_units`` of 0 every count is known to be positive.
+    """
     partition = plan.partition_of_block
     merged = counted.partitionBy(plan.partitions, partition).reduceByKey(stack_runs, plan.partitions, partition)
-    marginals, read = _collect_marginals(spark, merged, plan, len(shards))
-    skipped = tuple(path for path, times in zip(shards, read.tolist(), strict=True) if times == 0)
-    if skipped and not skip_bad_shards:
-        raise RunError(f"{skipped[0]} was not read", cure="run the tokens stage again")
+    marginals, read = _collect_marginals(spark, merged, plan, len(sources))
+    skipped = tuple(path for path, times in zip(sources, read.tolist(), strict=True) if times == 0)
     pairs = spark.createDataFrame(merged.mapPartitions(_finisher(plan, minimum_units)), ENCODED_FILES)
     return PairCounts(pairs, marginals, skipped)
+
+
+def mark_read(number: int, plan: CountingPlan) -> tuple[int, Runs]:
+    """What a task says of a source that it read whole."""
+    return plan.shard_block, (one_row(np.array([number]), np.ones(1, np.int64)),)
 
 
 def _counter(
@@ -96,7 +113,7 @@ def _counter(
             for ids, lengths in streams:
                 for block, cells in accumulator.add(ids, lengths):
                     yield block, (cells,)
-            yield plan.shard_block, (one_row(np.array([number]), np.ones(1, np.int64)),)
+            yield mark_read(number, plan)
         for block, cells in accumulator.finish():
             yield block, (cells,)
 
@@ -152,4 +169,10 @@ def _rows_of_block(block: int, cells: PairBlock, plan: CountingPlan, minimum_uni
     word_ids, context_ids = plan.layout.decode(block, cells)
     columns = [pa.array(word_ids), pa.array(context_ids), pa.array(cells.counts.astype(np.int64))]
     rows = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-    return rows.filter(pc.greater_equal(rows.column("pair_count"), minimum_units)) if minimum_units > 1 else rows
+    if minimum_units == 0:
+        return rows
+    if cells.counts.min(initial=0) < 0:
+        raise RunError(
+            "the pairs there hold less than was to be taken out of them", cure="delete the pairs folder and run again"
+        )
+    return rows.filter(pc.greater_equal(rows.column("pair_count"), minimum_units))

@@ -90,18 +90,17 @@ def mix_bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def keep_thresholds(word_counts: Longs, threshold: float) -> npt.NDArray[np.uint64]:
+def keep_thresholds(frequencies: npt.NDArray[np.float64], threshold: float) -> npt.NDArray[np.uint64]:
     """For each word the hash value below which an occurrence is kept: 2^64 * min(1, sqrt(t / f)).
 
     f is the word's share of all counted words (Mikolov et al. 2013 use 1 - sqrt(t / f) as the chance to *drop*). A word
     of a given vocabulary that does not occur would be kept.
 
-    >>> keep_thresholds(np.array([4, 1]), threshold=0.2) == np.array([2**63, 2**64 - 1], dtype=np.uint64)
+    >>> keep_thresholds(np.array([0.8, 0.2]), threshold=0.2) == np.array([2**63, 2**64 - 1], dtype=np.uint64)
     array([ True,  True])
     """
-    frequency = word_counts / word_counts.sum()
     with np.errstate(divide="ignore"):
-        probability = np.minimum(1.0, np.sqrt(threshold / frequency))
+        probability = np.minimum(1.0, np.sqrt(threshold / frequencies))
     # 2^53 steps are exact in a double; the largest, 2^64, is clipped to keep every hash value.
     steps = np.floor(probability * 2.0**53).astype(np.uint64)
     full = steps >= np.uint64(2**53)

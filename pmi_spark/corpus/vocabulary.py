@@ -26,13 +26,14 @@ from pmi_spark.parquet_files import NO_ROW_COUNTS, file_contents
 Batches = Iterator[pa.RecordBatch]
 Longs = npt.NDArray[np.int64]
 
-_PARTIAL = StructType(
+_COUNTED = StructType(
     [
         StructField("word", StringType()),
         StructField("word_count", LongType()),
         StructField("document_count", LongType()),
     ]
 )
+COUNTED = _COUNTED.fieldNames()
 
 
 def count_words(token_files: DataFrame, row_counts: Mapping[str, int] = NO_ROW_COUNTS) -> DataFrame:
@@ -42,7 +43,7 @@ def count_words(token_files: DataFrame, row_counts: Mapping[str, int] = NO_ROW_C
     ``row_counts`` says how many rows a path must have.
     """
     return (
-        token_files.mapInArrow(_counter(row_counts), _PARTIAL)
+        token_files.mapInArrow(_counter(row_counts), _COUNTED)
         .groupBy("word")
         .agg(F.sum("word_count").alias("word_count"), F.sum("document_count").alias("document_count"))
     )
@@ -55,7 +56,7 @@ def _counter(row_counts: Mapping[str, int]) -> Callable[[Batches], Batches]:
                 words, word_counts, document_counts = count_lists(group.column("words").combine_chunks())
                 yield pa.RecordBatch.from_arrays(
                     [words.cast(pa.string()), pa.array(word_counts), pa.array(document_counts)],
-                    names=_PARTIAL.fieldNames(),
+                    names=COUNTED,
                 )
 
     return run
@@ -107,9 +108,10 @@ class Rules:
 
 
 class Selection(NamedTuple):
-    """Rows of ``vocabulary``, and what they leave out."""
+    """Rows of ``vocabulary`` and of the dropped words, in any order, and how many and how much of the text they are."""
 
     vocabulary: DataFrame
+    dropped: DataFrame
     account: Account
 
 
@@ -135,12 +137,14 @@ def select_words(
         judged = judge_words(counted, rules, documents, lists).persist(StorageLevel.MEMORY_AND_DISK)
         held.callback(judged.unpersist)
         account, cut = settle_account(_classes(judged), rules.maximum_size, listed)
-        kept = judged.where(F.col("rule") == "")
+        kept, dropped = judged.where(F.col("rule") == ""), judged.where(F.col("rule") != "")
         if cut:
-            kept = held.enter_context(_within_size(kept, cut))
+            kept, over = held.enter_context(_within_size(kept, cut))
+            dropped = dropped.unionByName(over)
         order = (F.desc("word_count"), F.asc("word"))
         numbered = held.enter_context(ranked(kept, account.kept.words, *order))
-        yield Selection(_vocabulary(numbered, F.col("rank")), account)
+        frequency = share_of_text(account.kept.occurrences)
+        yield Selection(_vocabulary(numbered, F.col("rank"), frequency), dropped.select(*COUNTED), account)
 
 
 def judge_words(counted: DataFrame, rules: Rules, documents: int, lists: DataFrame | None = None) -> DataFrame:
@@ -157,7 +161,7 @@ def judge_words(counted: DataFrame, rules: Rules, documents: int, lists: DataFra
         .otherwise("")
     )
     listed = F.coalesce(verdict == "keep", F.lit(False))
-    return counted.select(*_PARTIAL.fieldNames(), dropped.alias("rule"), listed.alias("listed"))
+    return counted.select(*COUNTED, dropped.alias("rule"), listed.alias("listed"))
 
 
 def _classes(judged: DataFrame) -> list[WordClass]:
@@ -166,20 +170,23 @@ def _classes(judged: DataFrame) -> list[WordClass]:
 
 
 @contextmanager
-def _within_size(kept: DataFrame, cut: SizeCut) -> Iterator[DataFrame]:
-    """The words above the cut, and of those at it, which are as frequent, the first by code points."""
+def _within_size(kept: DataFrame, cut: SizeCut) -> Iterator[tuple[DataFrame, DataFrame]]:
+    """The words above the cut and, of those at it, which are as frequent, the first by code points; and the others."""
     at_cut = ~F.col("listed") & (F.col("word_count") == cut.word_count)
     above = kept.where(F.col("listed") | (F.col("word_count") > cut.word_count))
+    below = kept.where(~F.col("listed") & (F.col("word_count") < cut.word_count))
     with ranked(kept.where(at_cut), cut.tied, F.asc("word")) as tied:
-        yield above.unionByName(tied.where(F.col("rank") < cut.room).drop("rank"))
+        within, over = F.col("rank") < cut.room, F.col("rank") >= cut.room
+        yield above.unionByName(tied.where(within).drop("rank")), below.unionByName(tied.where(over).drop("rank"))
 
 
 @contextmanager
 def count_given(counted: DataFrame, given: DataFrame, size: int) -> Iterator[Selection]:
-    """``word, word_count, document_count`` -> ``vocabulary`` of the ``size`` words of ``given`` (word_id, word).
+    """``word, word_count, document_count`` -> ``vocabulary`` of the ``size`` words of ``given``.
 
-    Ids stay; a word that does not occur has counts of 0. This shuffles either side once, by word; as in
-    :func:`select_words` the joined words are persisted while the context is open.
+    ``given`` has word_id, word and, where it comes from another run, the ``frequency`` it goes by there. Ids stay; a
+    word that does not occur has counts of 0. This shuffles either side once, by word; as in :func:`select_words` the
+    joined words are persisted while the context is open.
     """
     joined = counted.join(given, on="word", how="full").persist(StorageLevel.MEMORY_AND_DISK)
     try:
@@ -189,15 +196,22 @@ def count_given(counted: DataFrame, given: DataFrame, size: int) -> Iterator[Sel
         share_of = {row["given"]: Share(row["words"], row["occurrences"]) for row in shares}
         kept = share_of.get(True, Share(0, 0))
         account = Account(kept, {"given": share_of.get(False, Share(0, 0))}, absent=size - kept.words)
+        others = joined.where(~is_given).select(*COUNTED)
+        frequency = F.col("frequency") if "frequency" in given.columns else share_of_text(kept.occurrences)
         with ranked(joined.where(is_given), size, F.asc("word_id")) as ordered:
-            yield Selection(_vocabulary(ordered, F.col("word_id")), account)
+            yield Selection(_vocabulary(ordered, F.col("word_id"), frequency), others, account)
     finally:
         joined.unpersist()
 
 
-def _vocabulary(words: DataFrame, word_id: Column) -> DataFrame:
+def share_of_text(occurrences: int) -> Column:
+    """A word's share of so many occurrences, as numpy divides two long integers."""
+    return F.coalesce("word_count", F.lit(0)).cast("double") / F.lit(max(occurrences, 1)).cast("double")
+
+
+def _vocabulary(words: DataFrame, word_id: Column, frequency: Column) -> DataFrame:
     counts = (F.coalesce(name, F.lit(0)).alias(name) for name in ("word_count", "document_count"))
-    return words.select(word_id.cast("int").alias("word_id"), "word", *counts)
+    return words.select(word_id.cast("int").alias("word_id"), "word", *counts, frequency.alias("frequency"))
 
 
 def vocabulary_plain(

@@ -15,8 +15,9 @@ import pytest
 from pyspark import RDD
 from pyspark.sql import DataFrame, SparkSession
 
-from pmi_spark.artifacts import STAGES, Artifacts, Manifest
+from pmi_spark.artifacts import CORE_STAGES, STAGES, Artifacts, Manifest
 from pmi_spark.config import build_config
+from pmi_spark.increments import Change
 from pmi_spark.parquet_files import MAGIC, ParquetEncoder, arrow_schema
 from pmi_spark.pipeline import Pipeline
 from pmi_spark.schemas import TOKENS
@@ -60,7 +61,7 @@ TokenFilesRdd = Callable[..., tuple[RDD[TokenShard], list[str]]]
 
 @pytest.fixture(scope="session")
 def run_stages(spark: SparkSession) -> RunStages:
-    """``run_stages(output, inputs, stages, overrides, on_note)``: run them, and what the reporter was told."""
+    """``run_stages(output, inputs, stages, overrides, on_note, change)``: run them, and what the reporter was told."""
 
     def run(
         output: Path,
@@ -68,13 +69,27 @@ def run_stages(spark: SparkSession) -> RunStages:
         stages: Sequence[str] = STAGES,
         overrides: Sequence[str] = (),
         on_note: Callable[[str], None] = lambda text: None,
+        change: Change | None = None,
     ) -> Recorder:
         recorder = Recorder(on_note)
         config = build_config({}, overrides)
-        Pipeline(spark, str(output), config, recorder).run(stages, [str(path) for path in inputs])
+        Pipeline(spark, str(output), config, recorder).run(stages, [str(path) for path in inputs], change)
         return recorder
 
     return run
+
+
+@pytest.fixture(scope="session")
+def plan_stages(spark: SparkSession) -> Callable[..., list[tuple[str, str]]]:
+    """``plan_stages(output, inputs, overrides, change)``: what a run would do, (stage, why) each."""
+
+    def plan(
+        output: Path, inputs: Sequence[Path], overrides: Sequence[str], change: Change | None = None
+    ) -> list[tuple[str, str]]:
+        pipeline = Pipeline(spark, str(output), build_config({}, overrides), Recorder())
+        return [tuple(entry) for entry in pipeline.plan(CORE_STAGES, [str(path) for path in inputs], change)]
+
+    return plan
 
 
 @pytest.fixture(scope="session")

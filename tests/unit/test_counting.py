@@ -20,6 +20,7 @@ from pmi_spark.cooccurrence.counting import (
     Words,
     choose_block_count,
     choose_file_count,
+    documents_with,
     encode_documents,
     one_row,
 )
@@ -138,7 +139,7 @@ def test_positions_count_before_unknown_words_are_dropped(form):
 def test_a_document_longer_than_a_slice_is_subsampled_as_if_whole(form):
     length = 3 * WORDS_PER_SLICE + 5
     ids = np.random.default_rng(1).integers(0, 3, length).astype(np.int32)
-    thresholds = keep_thresholds(np.bincount(ids), 1e-2)
+    thresholds = keep_thresholds(np.bincount(ids) / len(ids), 1e-2)
     words = pa.array(["a", "b", "c"])
     table = as_table([(3, ["a"]), (9, words.take(ids).to_pylist())], form)
     found = encoded(table, Words(words, thresholds), unknown_leaves_gap=True)[1]
@@ -378,7 +379,7 @@ def test_subsampling_and_dropping_agree_with_the_plain_twin_from_end_to_end(form
         (int(number), generator.choice([*VOCABULARY, "unseen"], size=20, p=[0.5, 0.2, 0.1, 0.1, 0.1]).tolist())
         for number in generator.integers(-(2**63), 2**63 - 1, 40)
     ]
-    thresholds = keep_thresholds(np.array([500, 200, 100, 100]), 0.05)
+    thresholds = keep_thresholds(np.array([500, 200, 100, 100]) / 900, 0.05)
     table = as_table(texts, form)
     ids, lengths = encode_documents(table, Words(pa.array(VOCABULARY), thresholds), unknown_leaves_gap)
     plan = plan_of(1 << 20, 3, vocabulary=4)
@@ -387,3 +388,16 @@ def test_subsampling_and_dropping_agree_with_the_plain_twin_from_end_to_end(form
     kept = encode_plain(texts, thresholds, unknown_leaves_gap)
     assert sum(word != GAP for document in kept for word in document) < 40 * 20 * 0.8
     assert pairs == count_pairs_plain(kept, 4, plan.weights)
+
+
+@FORMS
+@given(texts=TEXTS, wanted=st.sets(st.sampled_from([*VOCABULARY, "unseen", "absent"])))
+def test_documents_with_a_word_are_those_that_hold_it(form, texts, wanted):
+    found = documents_with(as_table(texts, form), pa.array(sorted(wanted), pa.string()))
+    assert found["document_id"].to_pylist() == [number for number, words in texts if wanted.intersection(words)]
+    assert found["words"].to_pylist() == [words for _, words in texts if wanted.intersection(words)]
+
+
+def test_documents_are_looked_through_from_any_place_of_a_column():
+    table = as_table([(1, ["a"]), (2, ["b"]), (3, ["a", "b"])], "plain").slice(1)
+    assert documents_with(table, pa.array(["a"]))["document_id"].to_pylist() == [3]

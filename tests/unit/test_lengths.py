@@ -23,7 +23,6 @@ def test_words_that_do_not_occur_change_nothing_for_those_that_do():
     assert typical_count(more) == typical_count(counts)
     scale = LengthScale(0.3, typical_count(counts))
     assert np.array_equal(scale.of(more)[occur], scale.of(counts))
-    assert np.array_equal(keep_thresholds(more, 1e-2)[occur], keep_thresholds(counts, 1e-2))
     basis = np.random.default_rng(0).standard_normal((5, 2))
     eigenvalues = np.array([2.0, -1.0])
     assert fit_lengths(basis, eigenvalues, more) == fit_lengths(basis[occur], eigenvalues, counts)
@@ -31,4 +30,4 @@ def test_words_that_do_not_occur_change_nothing_for_those_that_do():
 
 def test_words_that_do_not_occur_are_stretched_like_rare_ones_and_not_sampled_away():
     assert LengthScale(0.3, 8.0).of(np.array([0, 8])).tolist() == LengthScale(0.3, 8.0).of(np.array([1, 8])).tolist()
-    assert keep_thresholds(np.array([0, 8]), 1e-2)[0] == 2**64 - 1
+    assert keep_thresholds(np.array([0.0, 1.0]), 1e-2)[0] == 2**64 - 1

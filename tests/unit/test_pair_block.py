@@ -94,7 +94,7 @@ def merge_by(route: str, blocks: list[PairBlock]) -> PairBlock:
     with pytest.MonkeyPatch.context() as patch:
         if route == "stable":
             patch.setattr(pair_block, "RADIX_VOCABULARY", 0)
-        patch.setattr(pair_block, "_sum_cells" if route == "stable" else "_sort_cells", None)
+        patch.setattr(pair_block, "_sum_cells" if route == "stable" else "sort_cells", None)
         return merge_blocks(blocks)
 
 
@@ -362,7 +362,7 @@ def test_count_meetings_is_the_same_for_small_and_for_huge_vocabularies(drawn, w
         assert cells_of(layout, run) == dict(expected), size
 
 
-@pytest.mark.parametrize(("limit", "unused"), [(24, "_sort_cells"), (23, "_sum_cells")])
+@pytest.mark.parametrize(("limit", "unused"), [(24, "sort_cells"), (23, "_sum_cells")])
 def test_vocabularies_up_to_the_limit_are_counted_by_counting_sorts_and_larger_ones_are_not(monkeypatch, limit, unused):
     monkeypatch.setattr(pair_block, "RADIX_VOCABULARY", limit)
     monkeypatch.setattr(pair_block, unused, None)
@@ -396,3 +396,24 @@ def test_no_meetings_make_an_empty_run(size):
         run = count_meetings(meetings, [1] * 50, layout)
         assert as_dict(run) == {}
         assert list(layout.split(run)) == []
+
+
+@given(CELLS, CELLS)
+def test_cells_taken_off_again_leave_zeros_where_nothing_else_was(cells, others):
+    block = merge_blocks([PairBlock.of(cells), PairBlock.of(others), -PairBlock.of(others)])
+    found = as_dict(block)
+    assert {cell: count for cell, count in found.items() if count} == cells
+    assert set(found) == cells.keys() | others.keys()
+
+
+@given(CELLS)
+def test_negative_counts_travel_whole(cells):
+    block = -PairBlock.of(cells)
+    assert as_dict(pickled(block)) == {cell: -count for cell, count in cells.items()}
+
+
+def test_large_counts_taken_off_do_not_wrap():
+    large = PairBlock.of({(0, 1): 2**31 - 1})
+    assert as_dict(merge_blocks([-large, -large, -large])) == {(0, 1): -3 * (2**31 - 1)}
+    narrow = merge_blocks([PairBlock.of({(0, 1): 200}), -pickled(PairBlock.of({(0, 1): 250}))])
+    assert as_dict(narrow) == {(0, 1): -50}

@@ -90,6 +90,7 @@ def test_types_are_the_ones_spark_writes():
         "context_id": "int32",
         "pair_count": "double",
         "marginal_count": "int64",
+        "frequency": "double",
         "pmi": "float",
         "vector": "list<element: float not null>",
     }

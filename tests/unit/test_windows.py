@@ -147,11 +147,11 @@ def test_no_table_exceeds_the_bound(documents, window, weighting):
 
 @given(st.lists(st.integers(1, 10**12), min_size=1, max_size=20))
 def test_a_threshold_of_1_keeps_every_occurrence(word_counts):
-    assert (keep_thresholds(np.array(word_counts), 1.0) == KEEP_ALL).all()
+    assert (keep_thresholds(np.array(word_counts) / sum(word_counts), 1.0) == KEEP_ALL).all()
 
 
 def test_words_no_more_frequent_than_the_threshold_are_always_kept():
-    thresholds = keep_thresholds(np.array([700, 200, 100]), 0.2)
+    thresholds = keep_thresholds(np.array([0.7, 0.2, 0.1]), 0.2)
     assert thresholds[0] < KEEP_ALL
     assert (thresholds[1:] == KEEP_ALL).all()
 
@@ -159,7 +159,7 @@ def test_words_no_more_frequent_than_the_threshold_are_always_kept():
 @pytest.mark.parametrize("threshold", [1e-4, 0.01, 0.3])
 def test_the_share_kept_is_the_root_of_threshold_over_frequency(threshold):
     sample = 200_000
-    thresholds = keep_thresholds(np.array([9, 1]), threshold)
+    thresholds = keep_thresholds(np.array([0.9, 0.1]), threshold)
     ids = np.zeros(sample, dtype=np.int32)
     documents = np.repeat(np.random.default_rng(1).integers(-(2**63), 2**63 - 1, sample // 100), 100)
     positions = np.tile(np.arange(100), sample // 100)

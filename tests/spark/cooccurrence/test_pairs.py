@@ -66,7 +66,7 @@ def words_for(documents: Documents, words: Sequence[str], threshold: float) -> W
     """The vocabulary of WORDS (others are unknown); a threshold of 0 subsamples nothing."""
     counted = Counter(word for document in documents for word in document)
     word_counts = np.array([max(1, counted[word]) for word in words])
-    return Words(pa.array(words), keep_thresholds(word_counts, threshold) if threshold else None)
+    return Words(pa.array(words), keep_thresholds(word_counts / word_counts.sum(), threshold) if threshold else None)
 
 
 def plan_for(
