@@ -178,3 +178,18 @@ def test_the_jobs_call_the_commands_of_the_same_stages(project):
     for path in (project / "jobs").glob("*.py"):
         commands |= set(re.findall(r'main\(\["(\w+)"', path.read_text(encoding="utf-8")))
     assert {"run", *STAGES} <= commands
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "--label", "x", "--input", "a"], "--label names what is added; give --append with it"),
+        (["tokens", "--label", "x", "--input", "a"], "--label names what is added; give --append with it"),
+        (["run", "--append", "--retire", "x"], "--append and --retire do not go together; run one after the other"),
+        (["run", "--retire", "x", "--input", "a"], "--retire takes no --input; leave it out"),
+        (["run", "--append"], "no --input; name the text to read"),
+    ],
+    ids=["label", "tokens label", "both", "retire input", "append nothing"],
+)
+def test_options_of_increments_that_do_not_go_together(capsys, tmp_path, arguments, line):
+    assert line in failure(capsys, *arguments, "--output", str(tmp_path / "out"))
