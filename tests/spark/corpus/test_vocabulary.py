@@ -27,7 +27,11 @@ DOCUMENTS = st.lists(st.lists(st.sampled_from(["a", "b", "c", "\uffee", "\U0001f
 
 
 def rows_of(vocabulary: DataFrame) -> Rows:
-    return sorted(tuple(row) for row in vocabulary.collect())
+    """Rows without their frequencies, which are the shares of their counts."""
+    rows = sorted(tuple(row) for row in vocabulary.collect())
+    total = sum(row[2] for row in rows)
+    assert [row[4] for row in rows] == [row[2] / total if total else 0.0 for row in rows]
+    return [row[:4] for row in rows]
 
 
 def selected(
@@ -38,7 +42,10 @@ def selected(
         rows = [(word, "keep") for word in keep] + [(word, "drop") for word in drop]
         lists = counted.sparkSession.createDataFrame(rows, "word string, verdict string")
     with select_words(counted, rules, documents, lists, len(keep)) as selection:
-        return rows_of(selection.vocabulary), selection.account
+        rows = rows_of(selection.vocabulary)
+        left_out = sorted(tuple(row) for row in selection.dropped.collect())
+        assert sorted([*left_out, *(row[1:] for row in rows)]) == sorted(tuple(row) for row in counted.collect())
+        return rows, selection.account
 
 
 RULES = st.builds(
@@ -124,7 +131,7 @@ def test_given_words_keep_their_ids_whatever_they_count(
 def test_it_is_the_declared_frame(spark: SparkSession, token_files_frame: Callable) -> None:
     counted = count_words(token_files_frame([["b", "a", "b"], ["a", "c"]]))
     with select_words(counted, Rules(minimum_count=2), 2) as selection:
-        expected = spark.createDataFrame([(0, "a", 2, 2), (1, "b", 2, 1)], VOCABULARY)
+        expected = spark.createDataFrame([(0, "a", 2, 2, 0.5), (1, "b", 2, 1, 0.5)], VOCABULARY)
         assert_df_equality(selection.vocabulary, expected, ignore_nullable=True, ignore_row_order=True)
 
 
