@@ -3,6 +3,11 @@
 ``OUTPUT/<name>/part-*.parquet`` holds the rows, ``OUTPUT/<name>/_manifest.json`` names the files. The manifest is
 written last and readers open nothing it does not name, so a stage that died leaves nothing that anyone reads, and
 the previous artifact stays whole until its successor is complete.
+
+Spark's workers write to a draft, a hidden folder of that one write, and its files are then moved one by one. A task
+that was given up, or belongs to a run that was killed, may commit minutes later, under some committers into the folder
+that it was given: that is its own draft, from which nothing is taken any more. No step relies on a folder's rename, nor
+on what a committer promises: files and rows must be as many as Spark's tasks wrote.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ MANIFEST_NAME = "_manifest.json"
 TASK_BYTES = 128 << 20
 # spark.files.openCostInBytes, at its default.
 OPEN_COST_BYTES = 4 << 20
-TEXT_SUFFIX = ".txt"
+DRAFT = "_draft-"
 STAGES = ("tokens", "phrases", "vocabulary", "pairs", "pmi", "vectors")
 # Those of every run; phrases is left out unless its configuration asks for it.
 CORE_STAGES = tuple(stage for stage in STAGES if stage != "phrases")
@@ -132,9 +137,9 @@ class Artifacts:
     def manifest(self, name: str) -> Manifest | None:
         """The manifest of an artifact, or None when there is no complete one."""
         path = f"{self.folder(name)}/{MANIFEST_NAME}"
-        if not self._storage.exists(path):
-            return None
-        return Manifest.from_json(self._storage.read_text(path), where=path)
+        text = self._storage.read_if_there(path)
+        # An empty one was about to be written, on a store that shows a file before it is whole.
+        return Manifest.from_json(text.decode("utf-8"), where=path) if text else None
 
     def has_whole(self, name: str, fingerprint: str) -> bool:
         """Is there an artifact of this fingerprint, with every file its manifest names, at its size?"""
@@ -163,7 +168,7 @@ class Artifacts:
         """The Parquet files in an artifact's folder, or in a side folder of it, by their name from the artifact's."""
         children = self._storage.children(f"{self.folder(name)}/{place}" if place else self.folder(name))
         prefix = f"{place}/" if place else ""
-        return {f"{prefix}{entry.name}": entry for entry in children if entry.name.startswith("part-")}
+        return {f"{prefix}{entry.name}": entry for entry in children if _is_part(entry)}
 
     def require(self, name: str) -> Manifest:
         """The manifest of an artifact that a later stage needs; InputError says which stage makes it."""
@@ -251,53 +256,72 @@ class Artifacts:
         schema's (further columns may follow).
         """
         _check_columns(name, frame, schema)
-        return self._write(name, lambda folder: frame.write.mode("append").parquet(folder), side)
+        return self._write(name, frame, lambda rows, draft: rows.write.parquet(draft), sum, side)
 
     def write_encoded(self, name: str, files: DataFrame) -> tuple[PartFile, ...]:
         """As :meth:`write_files`, of Parquet files that the workers encoded: a frame of ``file binary``.
 
-        Each goes as it is through Spark's text sink, which ends it with the magic number, and then gets its own name.
+        Each goes as it is through Spark's text sink, which ends it with the magic number.
         """
-        folder = self.folder(name)
-        for entry in self._unnamed(folder):
-            self._storage.delete(entry.path)
-        lines = files.selectExpr("cast(file AS string)").write.mode("append")
-        lines = lines.options(lineSep=MAGIC, maxRecordsPerFile=1, compression="none")
+        lines = files.selectExpr("cast(file AS string)")
+        as_they_are: dict[str, str | int] = {"lineSep": MAGIC, "maxRecordsPerFile": 1, "compression": "none"}
+        return self._write(name, lines, lambda rows, draft: rows.write.options(**as_they_are).text(draft), len)
 
-        def write(folder: str) -> None:
-            lines.text(folder)
-            unnamed = self._unnamed(folder)
-            self._storage.rename(
-                {e.path: e.path.removesuffix(TEXT_SUFFIX) + ".parquet" for e in unnamed if e.size_bytes}
+    def _write(
+        self,
+        name: str,
+        frame: DataFrame,
+        write: Callable[[DataFrame, str], None],
+        count: Callable[[Sequence[int]], int],
+        side: str = "",
+    ) -> tuple[PartFile, ...]:
+        """Write a frame to a draft and move its files into the artifact's folder; 10 ms a file on a local disk.
+
+        On an object store a move is a copy within the store, as many bytes as the artifact has, several files at a
+        time. ``count`` makes of the files' row counts what the frame's rows must be. Raises RunError when they are not,
+        or when a file has another size after its move.
+        """
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as F
+
+        self._sweep_drafts(name)
+        folder, place, written = self.folder(name), f"{side}/" if side else "", Observation()
+        draft = f"{folder}/{DRAFT}{uuid.uuid4().hex}"
+        write(frame.observe(written, F.count(F.lit(1)).alias("rows")), draft)
+        # Spark's text sink writes an empty file where the first partition has no rows.
+        drafted = [entry for entry in self._storage.children(draft) if _is_part(entry) and entry.size_bytes]
+        sizes = {f"{place}{_parquet_name(entry.name)}": entry.size_bytes for entry in drafted}
+        self._storage.rename({e.path: f"{folder}/{path}" for e, path in zip(drafted, sizes, strict=True)})
+        self._storage.delete(draft)
+        moved = {path: entry for path, entry in self._parts(name, side).items() if path in sizes}
+        if {path: entry.size_bytes for path, entry in moved.items()} != sizes:
+            raise RunError(f"files of {folder} are not as they were written", cure="run the same command again")
+        rows = self._storage.parquet_row_counts([entry.path for entry in moved.values()])
+        if count(list(rows.values())) != written.get.get("rows", 0):
+            raise RunError(
+                f"{folder} has {count(list(rows.values()))} rows or files, where {written.get['rows']} were written",
+                cure="run the same command again, or set the committer that the store's documentation asks for",
             )
-            # Spark writes an empty file where the first partition has no rows.
-            for entry in unnamed:
-                if not entry.size_bytes:
-                    self._storage.delete(entry.path)
+        return tuple(PartFile(path, sizes[path], rows[moved[path].path]) for path in sorted(sizes))
 
-        return self._write(name, write)
-
-    def _unnamed(self, folder: str) -> list[FileStatus]:
-        return [entry for entry in self._storage.children(folder) if entry.name.endswith(TEXT_SUFFIX)]
-
-    def _write(self, name: str, write: Callable[[str], None], side: str = "") -> tuple[PartFile, ...]:
-        folder = f"{self.folder(name)}/{side}" if side else self.folder(name)
-        self._storage.delete(f"{folder}/_temporary")
-        before = self._parts(name, side)
-        write(folder)
-        written = {path: entry for path, entry in self._parts(name, side).items() if path not in before}
-        rows = self._storage.parquet_row_counts([entry.path for entry in written.values()])
-        return tuple(PartFile(path, entry.size_bytes, rows[entry.path]) for path, entry in sorted(written.items()))
+    def _sweep_drafts(self, name: str) -> None:
+        for entry in self._storage.children(self.folder(name)):
+            if entry.is_directory and entry.name.startswith(DRAFT):
+                self._storage.delete(entry.path)
 
     def commit(self, manifest: Manifest, scratch: Sequence[str] = ()) -> None:
         """Publish an artifact: write its manifest, then remove the files it does not name and the scratch folders."""
-        name = manifest.artifact
-        self._storage.write_text(f"{self.folder(name)}/{MANIFEST_NAME}", manifest.to_json())
+        self._storage.write_text(f"{self.folder(manifest.artifact)}/{MANIFEST_NAME}", manifest.to_json())
         for place in scratch:
-            self._storage.delete(f"{self.folder(name)}/{place}")
+            self._storage.delete(f"{self.folder(manifest.artifact)}/{place}")
+        self.tidy(manifest)
+
+    def tidy(self, manifest: Manifest) -> None:
+        """Remove drafts and files that a published manifest does not name: what a run leaves that is killed by then."""
+        name = manifest.artifact
         named = {part.name for part in manifest.files + manifest.side_files}
+        self._sweep_drafts(name)
         for place in _places(manifest):
-            self._storage.delete(f"{self.folder(name)}/{place}/_SUCCESS")
             for path, entry in self._parts(name, place).items():
                 if path not in named:
                     self._storage.delete(entry.path)
@@ -306,6 +330,19 @@ class Artifacts:
 def _places(manifest: Manifest) -> list[str]:
     """The folders of an artifact: its own, and the side table's."""
     return ["", *sorted({part.name.rpartition("/")[0] for part in manifest.side_files})]
+
+
+def _is_part(entry: FileStatus) -> bool:
+    return entry.name.startswith("part-")
+
+
+def _parquet_name(name: str) -> str:
+    """The name of a Parquet file that Spark's sink took for something else.
+
+    >>> _parquet_name("part-00000-c000.txt"), _parquet_name("part-00000-c000.zstd.parquet")
+    ('part-00000-c000.parquet', 'part-00000-c000.zstd.parquet')
+    """
+    return f"{name.removesuffix('.parquet').removesuffix('.txt')}.parquet"
 
 
 def _check_columns(name: str, frame: DataFrame, schema: StructType) -> None:

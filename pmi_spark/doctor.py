@@ -18,9 +18,6 @@ from rich.console import Console
 
 from pmi_spark.java import find_java, java_problem, java_version
 
-# File systems on which a rename is one step that replaces what was there.
-ATOMIC_RENAMES = ("file", "hdfs", "viewfs")
-
 # (found, cure or None where all is well)
 Finding = tuple[str, str | None]
 
@@ -137,7 +134,7 @@ def compare_workers(driver: WorkerFacts, workers: Collection[WorkerFacts]) -> It
 
 
 def check_output(output: str) -> Iterator[Finding]:
-    """May this user write there, and does a rename replace a file there at once?"""
+    """May this user write there, and what does the file system promise?"""
     from pmi_spark.session import describe_failure, start_session
     from pmi_spark.storage import Storage
 
@@ -161,15 +158,11 @@ def check_output(output: str) -> Iterator[Finding]:
         return
     whole = made and not made_again and kept == "3"
     yield f"{folder} can be written to", None if whole else "its file system loses or mixes files: use another"
-    scheme = folder.partition(":")[0]
-    if scheme in ATOMIC_RENAMES:
-        yield f"{scheme}: a rename takes effect at once", None
+    yield f"{folder.partition(':')[0]}: {storage.promise(probe)}", None
+    if storage.admits_one(probe):
+        yield "of two runs that start in the same second one goes on", None
     else:
-        yield (
-            f"{scheme}: a rename may be a copy; artifacts are safe, as their manifest names what is whole, "
-            "but do not start two runs on one output in the same second",
-            None,
-        )
+        yield "of two runs that start in the same second both may begin; one stops before it publishes", None
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (

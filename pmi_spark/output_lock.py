@@ -1,9 +1,10 @@
 """One writer an output directory: who holds it, since when, and whether the holder still lives.
 
-The lock is a file, ``_lock.json``, that appears whole where there was none. Local disks and HDFS let one of two runs
-do that; an object store may let both, so the file is read back, and again before anything is published: it names one
-holder, and the other stops. The holder renews it every BEAT_SECONDS. A holder is dead when its process is gone (asked
-on its own machine) or when it has not renewed the lock for DEAD_SECONDS.
+The lock is a file, ``_lock.json``, that appears whole where there was none. Local disks, HDFS and S3 (Hadoop 3.4.2 or
+newer) let one of two runs do that. Another object store may let both: the last one's content stays, so the file is read
+back SETTLE_SECONDS later, and again before anything is published; it names one holder, and the other stops. The holder
+renews it every BEAT_SECONDS. A holder is dead when its process is gone (asked on its own machine) or when it has not
+renewed the lock for DEAD_SECONDS.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ LOCK_NAME = "_lock.json"
 BEAT_SECONDS = 30
 # Clocks of two machines may be minutes apart; ten beats lost are no accident.
 DEAD_SECONDS = 300
+# Where two may both have taken it: longer than a store takes from its look whether there is one to the end of the put.
+SETTLE_SECONDS = 2.0
+# How often an empty lock is read again, a second apart: ABFS shows one while its holder renews it.
+EMPTY_READS = 4
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,8 @@ class OutputLock:
             self._remove_if_dead()
             if not self._storage.create(self._path, content):
                 raise self._refusal()
+        if not self._storage.admits_one(self._path):
+            time.sleep(SETTLE_SECONDS)
         if not self._is_own():
             raise self._refusal()
         # What runs left that were killed while they took it.
@@ -172,7 +179,7 @@ class OutputLock:
             raise self._refusal()
         mark = f"{self._path}.{holder.token if holder else 'unreadable'}"
         if not self._storage.create(mark, self._own.to_json().encode()):
-            other = Holder.from_json(self._storage.read_text(mark)) if self._storage.exists(mark) else None
+            other = self._read(mark)
             if other is not None and other.is_dead(time.time()):
                 self._storage.delete(mark)
             raise self._refusal()
@@ -183,7 +190,17 @@ class OutputLock:
         self._storage.delete(self._path)
 
     def _holder(self) -> Holder | None:
-        return Holder.from_json(self._storage.read_text(self._path)) if self._storage.exists(self._path) else None
+        return self._read(self._path)
+
+    def _read(self, path: str) -> Holder | None:
+        """Who a lock or a mark names; None when it is not there, or no run wrote it."""
+        content = self._storage.read_if_there(path)
+        for _ in range(EMPTY_READS):
+            if content != b"":
+                break
+            time.sleep(1)
+            content = self._storage.read_if_there(path)
+        return Holder.from_json(content.decode("utf-8", errors="replace")) if content else None
 
     def _is_own(self) -> bool:
         holder = self._holder()

@@ -39,7 +39,7 @@ def read_status(output: str) -> RunStatus:
     manifests = {
         stage: Manifest.from_json(text, where=f"{output}/{stage}/{MANIFEST_NAME}")
         for stage in STAGES
-        if (text := files.read_text(f"{stage}/{MANIFEST_NAME}")) is not None
+        if (text := files.read_text(f"{stage}/{MANIFEST_NAME}"))
     }
     note = files.read_text(f"vectors/{SWEEPS}/{SWEEPS_NOTE}")
     lock = files.read_text(LOCK_NAME)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pmi_spark.errors import InputError, RunError
+from pmi_spark.publication import choose_publisher, read_if_there, resolve_mounts, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pyspark.sql import SparkSession
+
+    from pmi_spark.publication import Publisher
 
 
 @dataclass(frozen=True, order=True)
@@ -39,7 +40,6 @@ class FileStatus:
 
 # Calls to the file system under way at the same time, where there is one for every file.
 AT_ONCE = 8
-_IS_THERE_OR_GONE = ("FileAlreadyExistsException", "FileNotFoundException")
 GLOB_CHARACTERS = re.compile(r"[\\{}\[\]*?]")
 
 
@@ -88,6 +88,7 @@ class Storage:
         self._parquet = context._jvm.org.apache.parquet
         self._new_array = context._gateway.new_array
         self._configuration = context._jsc.hadoopConfiguration()
+        self._publishers: dict[str, tuple[Publisher, str]] = {}
 
     def _open(self, path: str) -> tuple[Any, Any]:
         hadoop_path = self._hadoop.fs.Path(path)
@@ -151,13 +152,16 @@ class Storage:
                 yield from self._walk(child)
 
     def read_bytes(self, path: str) -> bytes:
-        """A whole file, through the JVM: for small ones, 10 ns a byte."""
+        """A whole file, through the JVM: for small ones, 10 ns a byte. RunError when it is not there."""
+        content = self.read_if_there(path)
+        if content is None:
+            raise RunError(f"{path} is gone", cure="run the stage that makes it again")
+        return content
+
+    def read_if_there(self, path: str) -> bytes | None:
+        """A whole file, None when it is not there, in one call: another run may remove it at any moment."""
         hadoop_path, system = self._open(path)
-        stream = system.open(hadoop_path)
-        try:
-            return bytes(stream.readAllBytes())
-        finally:
-            stream.close()
+        return read_if_there(system, hadoop_path)
 
     def read_head(self, path: str, size: int) -> bytes:
         """At most the first ``size`` bytes of a file, as stored; InputError when it cannot be opened."""
@@ -194,11 +198,7 @@ class Storage:
     def write_bytes(self, path: str, content: bytes) -> None:
         """A new file, replaced where there is one; a reader may see a part of it until this returns."""
         hadoop_path, system = self._open(path)
-        stream = system.create(hadoop_path, True)
-        try:
-            stream.write(bytearray(content))
-        finally:
-            stream.close()
+        write_whole(system.create(hadoop_path, True), content)
 
     def upload(self, local: Path, path: str) -> None:
         """Copy a file of this machine to a new one, replaced where there is one: 1-2 ns a byte on a local disk."""
@@ -212,47 +212,37 @@ class Storage:
         system.copyToLocalFile(False, hadoop_path, self._hadoop.fs.Path(local.as_uri()), True)
 
     def write_text(self, path: str, text: str) -> None:
-        """Replace a file's text so that a reader sees the old or the new, never a part: written aside, then renamed."""
-        self.write_bytes(f"{path}.tmp", text.encode("utf-8"))
-        # FileSystem.rename will not replace a file; deleting it first would leave a moment with neither.
-        self._rename(f"{path}.tmp", path, self._hadoop.fs.Options.Rename.OVERWRITE)
-
-    def _rename(self, source: str, target: str, *options: Any) -> None:
-        """Rename a file within its file system; without options a target that is there is an error."""
-        hadoop_path, system = self._open(source)
-        context = self._hadoop.fs.FileContext.getFileContext(system.getUri(), self._configuration)
-        given = self._new_array(self._hadoop.fs.Options.Rename, len(options))
-        for place, option in enumerate(options):
-            given[place] = option
-        context.rename(context.makeQualified(hadoop_path), context.makeQualified(self._hadoop.fs.Path(target)), given)
+        """Replace a file's text so that a reader sees the old or the new, never a part, as its file system does it."""
+        publisher, real_path = self._publisher(path)
+        publisher.replace(real_path, text.encode("utf-8"))
 
     def create(self, path: str, content: bytes) -> bool:
         """A new file that appears whole, and False where there is one already.
 
-        Of several at once one succeeds: on a local disk by a hard link, on HDFS by a rename that does not overwrite. An
-        object store has neither; there the last one wins.
+        Of several at once one succeeds where :meth:`admits_one`; elsewhere the last one's content stays.
         """
         hadoop_path, system = self._open(path)
         system.mkdirs(hadoop_path.getParent())
-        if system.getUri().getScheme() == "file":
-            return _link_new(Path(hadoop_path.toUri().getPath()), content)
-        aside = f"{path}.{uuid.uuid4().hex}"
-        self.write_bytes(aside, content)
-        made = self._rename_new(aside, path)
-        self.delete(aside)
-        return made
+        publisher, real_path = self._publisher(path)
+        return publisher.create(real_path, content)
 
-    def _rename_new(self, source: str, target: str) -> bool:
-        """Rename a file to a name that is free; False when it is not, or the file is gone."""
-        from py4j.protocol import Py4JJavaError
+    def admits_one(self, path: str) -> bool:
+        """Does exactly one of several succeed that :meth:`create` this file at the same time?"""
+        return self._publisher(path)[0].admits_one
 
-        try:
-            self._rename(source, target)
-        except Py4JJavaError as error:
-            if error.java_exception.getClass().getSimpleName() in _IS_THERE_OR_GONE:
-                return False
-            raise
-        return True
+    def promise(self, path: str) -> str:
+        """What the file system of a path promises to who publishes there, in a few words."""
+        return self._publisher(path)[0].promise
+
+    def _publisher(self, path: str) -> tuple[Publisher, str]:
+        """How a file is published, asked once a folder, and its path behind the mounts of a viewfs."""
+        folder, _, name = path.rpartition("/")
+        if folder not in self._publishers:
+            real_folder = resolve_mounts(self._hadoop, self._configuration, folder or "/")
+            publisher = choose_publisher(self._hadoop, self._configuration, self._new_array, real_folder)
+            self._publishers[folder] = publisher, real_folder.rstrip("/")
+        publisher, real_folder = self._publishers[folder]
+        return publisher, f"{real_folder}/{name}"
 
     def parquet_row_counts(self, paths: Sequence[str]) -> dict[str, int]:
         """Rows of each Parquet file, from its footer: 10 ms a file on a local disk, several at a time."""
@@ -271,13 +261,16 @@ class Storage:
             return dict(zip(paths, threads.map(count, paths), strict=True))
 
     def rename(self, targets: Mapping[str, str]) -> None:
-        """Give files other names in their folder, {old: new}, several at a time: on object stores each is copied."""
+        """Give files other names, {old: new}, several at a time: on object stores each is copied."""
 
         def rename_one(source: str, target: str) -> None:
             hadoop_path, system = self._open(source)
             if not system.rename(hadoop_path, self._hadoop.fs.Path(target)):
                 raise RunError(f"cannot rename {source} to {target}", cure="check who else writes to this directory")
 
+        for folder in {target.rpartition("/")[0] for target in targets.values()}:
+            hadoop_path, system = self._open(folder)
+            system.mkdirs(hadoop_path)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             # Asked for the results, map raises what a thread raised.
             list(threads.map(rename_one, targets.keys(), targets.values()))
@@ -292,20 +285,6 @@ class Storage:
         """Remove a file or a folder with all it holds; nothing happens when it is not there."""
         hadoop_path, system = self._open(path)
         system.delete(hadoop_path, True)
-
-
-def _link_new(path: Path, content: bytes) -> bool:
-    """Write beside ``path``, then link: the link fails where a file is."""
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    aside.write_bytes(content)
-    try:
-        os.link(aside, path)
-    except (FileExistsError, FileNotFoundError):
-        # The second: what lies beside it was swept away, by whoever was first.
-        return False
-    finally:
-        aside.unlink(missing_ok=True)
-    return True
 
 
 def _status(entry: Any) -> FileStatus:

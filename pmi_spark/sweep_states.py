@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,9 @@ class SweepStates:
     def save(self, state: State) -> None:
         """Write both sides, then the note that names them; the state before is whole until then. 8 n d bytes."""
         number = len(state.reports)
+        if self._read_note() is None:
+            # A note of other settings may name files of the same names, and must not outlive what they held.
+            self.storage.delete(self._note)
         names = {side: f"{side}-{number:04d}.npy" for side in _SIDES}
         with TemporaryDirectory(prefix="pmi_spark-") as folder:
             for side, name in names.items():
@@ -44,12 +48,10 @@ class SweepStates:
 
     def load(self) -> State | None:
         """The last state saved under this identity, or None."""
-        if not self.storage.exists(self._note):
+        note = self._read_note()
+        if note is None:
             return None
         try:
-            note = json.loads(self.storage.read_text(self._note))
-            if note["identity"] != self.identity:
-                return None
             paths = [f"{self.folder}/{note['files'][side]}" for side in _SIDES]
             if not all(map(self.storage.exists, paths)):
                 return None
@@ -57,6 +59,14 @@ class SweepStates:
             return State(left, right, [SweepReport(*report) for report in note["reports"]])
         except (ValueError, KeyError, TypeError, EOFError):
             # Damaged, or not a state of this version: the sweeps start from the beginning.
+            return None
+
+    def _read_note(self) -> dict[str, Any] | None:
+        """What was noted under this identity, or None."""
+        try:
+            note = json.loads(self.storage.read_if_there(self._note) or b"null")
+            return dict(note) if note["identity"] == self.identity else None
+        except (ValueError, KeyError, TypeError):
             return None
 
     @property

@@ -62,7 +62,8 @@ def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tu
     found = OutputFiles(output)
     folder = f"{found.root}/{name}"
     text = found.read_text(f"{name}/{MANIFEST_NAME}")
-    if text is None:
+    # Empty where a store shows a file before it is whole.
+    if not text:
         raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
     manifest = Manifest.from_json(text, where=f"{folder}/{MANIFEST_NAME}")
     paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]

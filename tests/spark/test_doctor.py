@@ -19,10 +19,11 @@ def test_a_session_of_ours_is_well(spark) -> None:
 def test_an_output_is_tried_and_left_as_it_was(spark, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     for name in ("there", "new"):
-        (writes, cure), (renames, _) = check_output(f"{tmp_path}/{name}")
+        (writes, cure), (promise, _), (one, _) = check_output(f"{tmp_path}/{name}")
         assert cure is None
         assert writes.endswith(f"/{name} can be written to")
-        assert renames == "file: a rename takes effect at once"
+        assert promise == "file: a file is replaced in one step"
+        assert one == "of two runs that start in the same second one goes on"
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from pmi_spark import __version__
 from pmi_spark.artifacts import CORE_STAGES as STAGES
-from pmi_spark.artifacts import MANIFEST_NAME, Artifacts, Manifest
+from pmi_spark.artifacts import DRAFT, MANIFEST_NAME, Artifacts, Manifest
 from pmi_spark.errors import ConfigurationError, InputError, RunError
 from pmi_spark.schemas import PAIRS, PMI, VOCABULARY
 from pmi_spark.vectors.query import related_words, similar_words
@@ -74,7 +74,7 @@ def parts_in_manifest(output: Path, stage: str) -> set[str]:
 def assert_tidy(output: Path) -> None:
     for stage in STAGES:
         assert parts_on_disk(output, stage) == parts_in_manifest(output, stage)
-    assert not list(output.rglob("_temporary"))
+    assert not [*output.rglob("_temporary"), *output.rglob(f"{DRAFT}*")]
 
 
 class TestNeighbours:
@@ -281,7 +281,6 @@ class TestCrashes:
         assert_tidy(copied)
 
     def test_a_manifest_that_is_none_is_refused(self, trained: Trained, copied: Path, run_stages: Callable) -> None:
-        (copied / "pmi" / f".{MANIFEST_NAME}.crc").unlink()
         (copied / "pmi" / MANIFEST_NAME).write_text('{"artifact": "pmi"}', encoding="utf-8")
         with pytest.raises(RunError, match="is not a manifest"):
             run_stages(copied, [trained.corpus], overrides=OVERRIDES)
@@ -302,8 +301,9 @@ class TestCrashes:
     def test_files_a_dead_writer_left_are_swept_away(
         self, trained: Trained, copied: Path, run_stages: Callable
     ) -> None:
-        (copied / "pmi" / "_temporary" / "0").mkdir(parents=True)
-        (copied / "pmi" / "_temporary" / "0" / "part-00000").write_bytes(b"half")
+        draft = copied / "pmi" / f"{DRAFT}dead"
+        (draft / "_temporary" / "0").mkdir(parents=True)
+        (draft / "_temporary" / "0" / "part-00000").write_bytes(b"half")
         for stage in ("pmi", "vectors"):
             (copied / stage / "part-00000-stray.parquet").write_bytes(b"half")
         told = run_stages(copied, [trained.corpus], overrides=[*OVERRIDES, "pmi.context_smoothing=0.5"])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pmi_spark.artifacts import Artifacts, Manifest
+from pmi_spark.artifacts import DRAFT, Artifacts, Manifest
 from pmi_spark.errors import RunError
 from pmi_spark.parquet_files import MAGIC
 from pmi_spark.schemas import TOKENS
@@ -144,22 +144,64 @@ class TestWriteEncoded:
         folder = tmp_path / "tokens"
         artifacts(tmp_path).write_encoded("tokens", encoded([A]))
         (died,) = folder.glob("part-*.parquet")
-        leftovers = ["part-00000-dead-c000.txt", "part-00001-dead-c000.txt"]
-        (folder / leftovers[0]).write_bytes(died.read_bytes())
-        (folder / leftovers[1]).write_bytes(died.read_bytes()[:-30])
-        (folder / "_temporary" / "0").mkdir(parents=True)
+        draft = folder / f"{DRAFT}dead"
+        (draft / "_temporary" / "0").mkdir(parents=True)
+        (draft / "part-00000-dead-c000.txt").write_bytes(died.read_bytes())
+        (draft / "part-00001-dead-c000.txt").write_bytes(died.read_bytes()[:-30])
         written = artifacts(tmp_path).write_encoded("tokens", encoded([B], [C]))
         assert [part.row_count for part in written] == [1, 1]
         assert names_in(folder) == {died.name, *(part.name for part in written)}
         artifacts(tmp_path).commit(manifest_of("tokens", written))
         assert names_in(folder) == {part.name for part in written}
-        assert not (folder / "_temporary").exists()
+        assert not draft.exists()
 
     def test_leftovers_beside_a_finished_artifact_are_swept_away_by_the_next_commit(self, encoded, artifacts, tmp_path):
         written = artifacts(tmp_path).write_encoded("tokens", encoded([A]))
         (tmp_path / "tokens" / "part-00000-dead-c000.txt").write_bytes(b"half")
         artifacts(tmp_path).commit(manifest_of("tokens", written))
         assert names_in(tmp_path / "tokens") == {part.name for part in written}
+
+
+class TestLateCommits:
+    """A task of a job that was given up may commit while the next one runs."""
+
+    def test_the_file_of_another_job_is_not_named(self, encoded, artifacts, tmp_path, monkeypatch):
+        (stray,) = artifacts(tmp_path / "other").write_encoded("tokens", encoded([C]))
+        rename = Storage.rename
+
+        def late(self, targets):
+            shutil.copy(tmp_path / "other/tokens" / stray.name, tmp_path / "tokens" / stray.name)
+            rename(self, targets)
+
+        monkeypatch.setattr(Storage, "rename", late)
+        written = artifacts(tmp_path).write_encoded("tokens", encoded([A], [B]))
+        assert len(written) == 2
+        assert stray.name not in {part.name for part in written}
+        artifacts(tmp_path).commit(manifest_of("tokens", written))
+        assert names_in(tmp_path / "tokens") == {part.name for part in written}
+
+    @pytest.mark.parametrize("lost", ["from the listing", "in its move"])
+    def test_a_file_that_is_lost_is_missed(self, encoded, artifacts, tmp_path, monkeypatch, lost):
+        rename, children = Storage.rename, Storage.children
+
+        def moves_nothing(self, targets):
+            rename(self, dict(list(targets.items())[1:]))
+
+        def lists_too_few(self, path):
+            return [entry for entry in children(self, path) if not entry.name.startswith("part-00001")]
+
+        if lost == "in its move":
+            monkeypatch.setattr(Storage, "rename", moves_nothing)
+        else:
+            monkeypatch.setattr(Storage, "children", lists_too_few)
+        with pytest.raises(RunError, match="run the same command again"):
+            artifacts(tmp_path).write_encoded("tokens", encoded([A], [B]))
+
+
+def test_an_empty_manifest_is_none(artifacts, tmp_path):
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "tokens" / "_manifest.json").touch()
+    assert artifacts(tmp_path).manifest("tokens") is None
 
 
 AWKWARD_NAMES = ["a,b", "a b", "a[1]", "a{b,c}", "a{b", "a*", "what?", "50%", "a%20b", "a%2Cb", "\u00e4\u4eac"]

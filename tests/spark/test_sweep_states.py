@@ -122,6 +122,25 @@ class TestSaving:
         states.save(make_state(3))
         assert len(list(Path(states.folder).glob("*.npy"))) == 2
 
+    def test_a_save_of_other_settings_that_was_cut_short_leaves_no_mixture(
+        self, states: SweepStates, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        states.save(make_state(2))
+        other = SweepStates(states.storage, states.folder, "another print")
+        upload = Storage.upload
+
+        def die_at_the_second_side(self: Storage, local: Path, path: str) -> None:
+            if "right" in path:
+                raise KeyboardInterrupt
+            upload(self, local, path)
+
+        monkeypatch.setattr(Storage, "upload", die_at_the_second_side)
+        state = make_state(2)
+        with pytest.raises(KeyboardInterrupt):
+            other.save(State(-state.left, -state.right, state.reports))
+        monkeypatch.undo()
+        assert states.load() is None
+
 
 class KilledError(Exception):
     """What ends a run between two sweeps."""

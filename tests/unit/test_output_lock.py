@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pmi_spark.output_lock import DEAD_SECONDS, Holder, process_start
-from pmi_spark.storage import _link_new
+from pmi_spark.output_lock import DEAD_SECONDS, Holder, OutputLock, process_start
+from pmi_spark.publication import link_new
 
 
 @pytest.fixture
@@ -59,9 +59,31 @@ def test_the_start_of_a_process_is_its_own() -> None:
     assert process_start(2**22 + 1) is None
 
 
+class Renewed:
+    """A storage whose lock is empty for a moment, as ABFS has it."""
+
+    def __init__(self, *contents: bytes | None) -> None:
+        self._contents = list(contents)
+
+    def read_if_there(self, path: str) -> bytes | None:
+        return self._contents.pop(0)
+
+
+def test_a_lock_that_is_being_renewed_is_not_taken_for_none(own: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    lock = OutputLock(Renewed(b"", b"", own.to_json().encode()), "out")  # type: ignore[arg-type]
+    assert lock._holder() == own
+
+
+def test_a_lock_that_stays_empty_names_no_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    assert OutputLock(Renewed(*[b""] * 9), "out")._holder() is None  # type: ignore[arg-type]
+    assert OutputLock(Renewed(b"", None), "out")._holder() is None  # type: ignore[arg-type]
+
+
 def test_a_file_is_linked_whole_and_once(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    assert _link_new(path, b"first")
-    assert not _link_new(path, b"second")
+    assert link_new(path, b"first")
+    assert not link_new(path, b"second")
     assert path.read_bytes() == b"first"
     assert [entry.name for entry in tmp_path.iterdir()] == ["lock"]

@@ -120,7 +120,14 @@ def test_part_files_without_a_manifest_are_no_artifact(tmp_path, write_vectors):
         load_vectors(str(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"files": []}', '{"files": [{"name": "x"}]}'])
+def test_an_empty_manifest_is_about_to_be_written(tmp_path, write_vectors):
+    write_vectors(tmp_path)
+    (tmp_path / "vectors" / "_manifest.json").write_text("")
+    with pytest.raises(InputError, match="no vectors in"):
+        load_vectors(str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": []}', '{"files": [{"name": "x"}]}'])
 def test_a_broken_manifest_is_named(tmp_path, write_vectors, text):
     write_vectors(tmp_path)
     path = tmp_path / "vectors" / "_manifest.json"
