@@ -200,6 +200,8 @@ def test_killed_anywhere_no_manifest_names_what_is_not_whole_and_the_next_run_re
     assert len(killed.places) == 6 + SAMPLED
     for place, died in killed.places.items():
         assert "the store is away" in died
+        if MANIFEST_NAME in killed.changes[place]:
+            assert killed.changes[place].replace("held/", f"killed-{place}/") in died
         assert_whole(store.root / f"dead-{place}/out")
         again = store.root / f"killed-{place}/out"
         assert_whole(again)

@@ -63,7 +63,7 @@ public class FolderStore extends FileSystem {
 
     private static synchronized void change(String what, Path path) throws IOException {
         if (changesLeft <= 0) {
-            throw new IOException("the store is away");
+            throw new IOException("the store is away: " + what + " " + path);
         }
         changesLeft--;
         changes.add(what + " " + path);

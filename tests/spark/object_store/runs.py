@@ -26,7 +26,7 @@ from pmi_spark import output_lock
 from pmi_spark.artifacts import CORE_STAGES, Artifacts, Manifest
 from pmi_spark.config import build_config
 from pmi_spark.errors import TryAgainError
-from pmi_spark.output_lock import Holder, OutputLock
+from pmi_spark.output_lock import LOCK_NAME, Holder, OutputLock
 from pmi_spark.pipeline import Pipeline
 from pmi_spark.schemas import PAIRS
 from pmi_spark.session import start_session
@@ -92,18 +92,33 @@ class Runs:
             self._store.goAwayAfter(FOREVER)
         return made
 
-    def killed_and_again(self, place: int) -> None:
-        """What the killed run left is kept in the bucket dead-PLACE."""
+    def killed_and_again(self, changes: list[str], place: int) -> None:
+        """A run that is killed before the change at ``place`` of a whole run, and one more.
+
+        The stages before are taken from the whole run. What the killed run left is kept in the bucket dead-PLACE.
+        """
+        stage, start = next(stage_start(changes, k) for k in range(place, -1, -1) if stage_start(changes, k))
         output = f"store://killed-{place}/out"
+        for earlier in CORE_STAGES[: CORE_STAGES.index(stage)]:
+            shutil.copytree(self._root / "held/out" / earlier, self._root / f"killed-{place}/out" / earlier)
         with as_a_process_that_ended():
             try:
-                self.run(output, changes=place)
+                # One more than from the stage's first change to the place, for the lock.
+                self.run(output, changes=place - start + 1)
                 died = ""
             except Exception as error:
                 died = str(error)
         shutil.copytree(self._root / f"killed-{place}", self._root / f"dead-{place}")
         self.run(output)
         tell(place=place, died=died)
+
+
+def stage_start(changes: list[str], place: int) -> tuple[str, int] | None:
+    """The stage whose folder a change is in, and the place of the first change in it; None for the metrics."""
+    for stage in CORE_STAGES:
+        if f"/out/{stage}/" in changes[place]:
+            return stage, next(k for k, line in enumerate(changes) if f"/out/{stage}/" in line)
+    return None
 
 
 def choose_places(changes: list[str], sampled: int) -> list[int]:
@@ -154,11 +169,12 @@ def race(storage: Storage) -> str:
 def kill(spark: SparkSession, text: str, sampled: int) -> None:
     publish_in_some_ways(spark)
     runs = Runs(spark, text)
-    changes = runs.run("store://held/out")
+    # A killed run takes the lock in another number of changes than one that finds a dead holder.
+    changes = [line for line in runs.run("store://held/out") if LOCK_NAME not in line]
     rows = Artifacts(spark, Storage(spark), "store://held/out").read("pairs", PAIRS).count()
     tell(changes=changes, rows=rows)
     for place in choose_places(changes, sampled):
-        runs.killed_and_again(place)
+        runs.killed_and_again(changes, place)
 
 
 def main() -> None:
