@@ -27,6 +27,7 @@ from pmi_spark.plan import Planned, reason_to_run
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.stages import StageRuns
 from pmi_spark.storage import Storage
+from pmi_spark.sweep_states import FOLDER, SweepStates
 
 # The order in which a label leaves the artifacts.
 _RETIRING = ("vocabulary", "pairs", "tokens", "pmi", "vectors")
@@ -105,12 +106,19 @@ class Pipeline:
         for stage in chosen:
             upstream, identity = self._identities.of(stage)
             if self._artifacts.has_whole(stage, identity):
-                self._reporter.skipped(stage, self._artifacts.require(stage))
+                self._keep(stage, identity)
             else:
                 self._build(stage, upstream, identity)
             if stage == "tokens":
                 # From here on it is their manifest that says what text there is.
                 self._stages.wanted = None
+
+    def _keep(self, stage: str, identity: str) -> None:
+        """Pass over a stage that is done, and remove what a run left there that was killed when it had published."""
+        manifest = self._artifacts.require(stage)
+        self._artifacts.tidy(manifest)
+        SweepStates(self._storage, f"{self._artifacts.folder(stage)}/{FOLDER}", identity).discard()
+        self._reporter.skipped(stage, manifest)
 
     def _build(self, stage: str, upstream: dict[str, Any], identity: str) -> None:
         self._reporter.started(stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ def read_status(output: str) -> RunStatus:
     note = files.read_text(f"vectors/{SWEEPS}/{SWEEPS_NOTE}")
     lock = files.read_text(LOCK_NAME)
     stages = [StageStatus(stage, found, _remark(found, manifests)) for stage, found in manifests.items()]
-    if note is not None:
+    if note is not None and not _is_of(note, manifests.get("vectors")):
         # The vectors are the last stage; what a former run left of them is on its way out.
         stages = [entry for entry in stages if entry.stage != "vectors"] + [StageStatus("vectors", None, _sweep(note))]
     if not stages and lock is None:
@@ -56,6 +57,13 @@ def _remark(manifest: Manifest, manifests: dict[str, Manifest]) -> str:
     """Which of the artifacts it was made from are others now."""
     now = {source: manifests[source].fingerprint for source in manifest.upstream if source in manifests}
     return ", ".join(changed_sources(manifest, now))
+
+
+def _is_of(note: str, manifest: Manifest | None) -> bool:
+    """Is it a state on the way to the artifact that is there? A run may be killed before it removes it."""
+    with suppress(ValueError, LookupError, TypeError):
+        return manifest is not None and json.loads(note)["identity"] == manifest.fingerprint
+    return False
 
 
 def _sweep(note: str) -> str:

@@ -61,6 +61,11 @@ class SweepStates:
             # Damaged, or not a state of this version: the sweeps start from the beginning.
             return None
 
+    def discard(self) -> None:
+        """Remove what was saved under this identity; the state of other settings stays."""
+        if self._read_note() is not None:
+            self.storage.delete(self.folder)
+
     def _read_note(self) -> dict[str, Any] | None:
         """What was noted under this identity, or None."""
         try:

@@ -65,6 +65,13 @@ class TestSaving:
         assert states.load() is None
         assert_same(other.load(), make_state(3))
 
+    def test_what_is_discarded_is_ones_own(self, states: SweepStates) -> None:
+        states.save(make_state(2))
+        SweepStates(states.storage, states.folder, "another print").discard()
+        assert_same(states.load(), make_state(2))
+        states.discard()
+        assert not Path(states.folder).exists()
+
     @pytest.mark.parametrize(
         "text",
         ["", "{", "[]", "{}", '{"identity": "print"}', '{"identity": "print", "files": {"left": "left-0002.npy"}}'],

@@ -23,10 +23,10 @@ def output(tmp_path: Path, write_artifact) -> Path:
     return tmp_path
 
 
-def write_sweep(output: Path, report: list) -> None:
+def write_sweep(output: Path, report: list, identity: str = "x") -> None:
     folder = output / "vectors" / "_sweeps"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "state.json").write_text(json.dumps({"identity": "x", "files": {}, "reports": [report]}))
+    (folder / "state.json").write_text(json.dumps({"identity": identity, "files": {}, "reports": [report]}))
 
 
 def test_what_is_done_has_its_rows_and_size(output: Path) -> None:
@@ -54,6 +54,14 @@ def test_what_was_made_from_other_artifacts_says_so(output: Path, write_artifact
 def test_the_current_sweep_is_told(output: Path, report: list, told: str) -> None:
     write_sweep(output, report)
     assert status_rows(read_status(str(output)))[-1]["state"] == told
+
+
+def test_a_state_on_the_way_to_what_is_there_is_past(output: Path, write_artifact) -> None:
+    write_artifact(output, "vectors", [ROWS])
+    write_sweep(output, ["warm", 2, float("nan"), float("nan"), 3.25], identity="0123456789abcdef")
+    assert status_rows(read_status(str(output)))[-1]["state"] == "done"
+    write_sweep(output, ["warm", 2, float("nan"), float("nan"), 3.25])
+    assert status_rows(read_status(str(output)))[-1]["state"].startswith("under way")
 
 
 def test_a_state_that_is_damaged_is_under_way(output: Path) -> None:
