@@ -147,7 +147,8 @@ class VectorsStage:
             warm_sweeps = 0 if left is not None else settings.warm_sweeps
             left_side, right_side, sample = self._swept(words, state, facts, warm_sweeps)
             factors = left_side, right_side
-        canonical = canonical_form(*factors)
+        # Both sides are saved, or not wanted any more: what follows has room in 12 n d bytes, as the sweeps had.
+        canonical = canonical_form(*factors, overwrite_left=True)
         word_counts = np.asarray(vocabulary["word_count"])
         fit = fit_lengths(*canonical, word_counts)
         facts["squared_length"] = fit._asdict()
@@ -155,10 +156,12 @@ class VectorsStage:
             line = f"|v|^2 = {fit.intercept:.2f} - {fit.slope:.3f} log p, rank correlation {fit.spearman:.3f}"
             self._reporter.note("vectors", line)
         shift, lengths = self._calibrated(canonical, word_counts, sample, facts)
+        matrix = canonical.vectors(settings.exponent)
+        matrix *= lengths.of(word_counts)
         return Gauged(
             words=words,
             word_counts=word_counts,
-            matrix=lengths.of(word_counts) * canonical.vectors(settings.exponent),
+            matrix=matrix,
             eigenvalues=canonical.eigenvalues,
             exponent=settings.exponent,
             shift=shift,

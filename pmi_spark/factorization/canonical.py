@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pmi_spark.factorization.row_blocks import Floats, Ids
+from pmi_spark.factorization.row_blocks import Floats, Ids, word_slices
 
 
 class Canonical(NamedTuple):
@@ -20,27 +20,30 @@ class Canonical(NamedTuple):
     eigenvalues: npt.NDArray[np.float64]
 
     def vectors(self, exponent: float) -> Floats:
-        """E |L|^p: at p = 0.5, PMI_hat(i, j) = sum_k sign(L_k) v_ik v_jk."""
-        return (self.basis * np.abs(self.eigenvalues) ** exponent).astype(np.float32)
+        """E |L|^p: at p = 0.5, PMI_hat(i, j) = sum_k sign(L_k) v_ik v_jk. One more matrix of n x d."""
+        vectors = np.empty(self.basis.shape, dtype=np.float32)
+        scale = np.abs(self.eigenvalues) ** exponent
+        for part in word_slices(len(vectors)):
+            vectors[part] = self.basis[part] * scale
+        return vectors
 
     def products(self, rows: Ids, columns: Ids) -> npt.NDArray[np.float64]:
         """PMI_hat(i, j), as fitted, of pairs of word ids, one for one: 8 d bytes a pair of some at a time."""
         found = np.empty(len(rows))
         scaled = self.basis * self.eigenvalues.astype(np.float32)
-        for start in range(0, len(rows), 1 << 14):
-            part = slice(start, start + (1 << 14))
+        for part in word_slices(len(rows)):
             found[part] = np.einsum("ij,ij->i", scaled[rows[part]], self.basis[columns[part]])
         return found
 
 
-def canonical_form(left: Floats, right: Floats) -> Canonical:
+def canonical_form(left: Floats, right: Floats, overwrite_left: bool = False) -> Canonical:
     """The d leading eigenpairs, by magnitude, of the symmetric part of U V'.
 
     With Z = [U V] and J swapping its halves, (U V' + V U') / 2 = Z J Z' / 2. From the Gramian Z'Z = W D W' follows an
     orthonormal Q = Z W D^-1/2, in which the table is the small matrix D^1/2 W' J W D^1/2 / 2 (2d x 2d); its
     eigenvectors, through Q, are the table's. PMI is indefinite: eigenvalues of either sign are kept. Each eigenvector's
     sign is set so that its entries sum to at least 0. A table of rank below d is filled up with zeros.
-    Cost: 8 n d^2 flops, one more copy of n x d.
+    Cost: 8 n d^2 flops, one more matrix of n x d, or none with ``overwrite_left``: the basis then takes U's place.
 
     >>> canonical_form(np.array([[2.0], [0.0]]), np.array([[-2.0], [0.0]])).eigenvalues
     array([-4.])
@@ -57,17 +60,18 @@ def canonical_form(left: Floats, right: Floats) -> Canonical:
     eigenvalues, eigenvectors = np.linalg.eigh((middle + middle.T) / 2)
     leading = np.argsort(-np.abs(eigenvalues), kind="stable")[:dimensions]
     mix = (rotation / scale) @ eigenvectors[:, leading]
-    mix = mix.astype(left.dtype)
-    basis = left @ mix[:dimensions] + right @ mix[dimensions:]
-    basis *= np.where(basis.sum(axis=0, dtype=np.float64) < 0, -1, 1).astype(np.float32)
     missing = dimensions - len(leading)
-    return Canonical(np.pad(basis, ((0, 0), (0, missing))), np.pad(eigenvalues[leading], (0, missing)))
+    mix = np.pad(mix, ((0, 0), (0, missing))).astype(left.dtype)
+    basis = left if overwrite_left else np.empty_like(left)
+    for part in word_slices(len(left)):
+        basis[part] = left[part] @ mix[:dimensions] + right[part] @ mix[dimensions:]
+    basis *= np.where(basis.sum(axis=0, dtype=np.float64) < 0, -1, 1).astype(np.float32)
+    return Canonical(basis, np.pad(eigenvalues[leading], (0, missing)))
 
 
 def _product(left: Floats, right: Floats) -> npt.NDArray[np.float64]:
-    """Left' right: slices of 2^14 words in their own precision, summed in float64."""
+    """Left' right: slices in their own precision, summed in float64."""
     total = np.zeros((left.shape[1], right.shape[1]))
-    for start in range(0, len(left), 1 << 14):
-        part = slice(start, start + (1 << 14))
+    for part in word_slices(len(left)):
         total += left[part].T @ right[part]
     return total

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from pmi_spark.factorization.row_blocks import Doubles, Floats, Longs
+from pmi_spark.factorization.row_blocks import Doubles, Floats, Longs, word_slices
 
 
 def typical_count(word_counts: Longs) -> float:
@@ -37,7 +37,10 @@ def fit_lengths(basis: Floats, eigenvalues: Doubles, word_counts: Longs) -> Leng
     1.0
     """
     occur = word_counts > 0
-    squares = (basis[occur].astype(np.float64) ** 2) @ np.abs(eigenvalues)
+    size, squares = np.abs(eigenvalues), np.empty(len(basis))
+    for part in word_slices(len(basis)):
+        squares[part] = (basis[part].astype(np.float64) ** 2) @ size
+    squares = squares[occur]
     rarity = -np.log(word_counts[occur] / word_counts.sum())
     if np.ptp(rarity) == 0 or np.ptp(squares) == 0:
         return LengthFit(0.0, 0.0, float(squares.mean()))

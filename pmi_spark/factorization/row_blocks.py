@@ -5,6 +5,7 @@ Row i belongs to block i mod B, so every block holds its share of frequent words
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,6 +82,15 @@ class RowBlock:
         return RowBlock(
             self.block, self.blocks, starts, self.columns[places], self.values[places], self.weights[places]
         )
+
+
+def word_slices(count: int, size: int = 1 << 14) -> Iterator[slice]:
+    """The rows 0..count - 1, ``size`` at a time, for work on a large matrix that should need little room of its own.
+
+    >>> list(word_slices(5, 3))
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
 def rows_in_block(word_count: int, block: int, blocks: int) -> int:

@@ -91,8 +91,8 @@ def canonical_forms(monkeypatch: pytest.MonkeyPatch) -> list[Canonical]:
     """The canonical forms that a run computes."""
     computed = []
 
-    def spy(left: np.ndarray, right: np.ndarray) -> Canonical:
-        computed.append(canonical_form(left, right))
+    def spy(left: np.ndarray, right: np.ndarray, overwrite_left: bool) -> Canonical:
+        computed.append(canonical_form(left, right, overwrite_left))
         return computed[-1]
 
     monkeypatch.setattr(vectors_stage, "canonical_form", spy)

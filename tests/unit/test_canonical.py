@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pmi_spark.factorization.canonical import canonical_form
+from pmi_spark.factorization.lengths import fit_lengths
 
 WORDS = 25
 EIGENVALUES = np.array([9.0, -6.0, 4.0, -2.5, 1.0])
@@ -121,3 +124,28 @@ def test_a_table_of_low_rank_is_filled_up_with_zeros():
     assert canonical.eigenvalues[0] == pytest.approx(55.0)
     np.testing.assert_array_equal(canonical.eigenvalues[1:], np.zeros(4))
     np.testing.assert_array_equal(canonical_form(0 * left, 0 * left).vectors(0.5), np.zeros((6, 5)))
+
+
+def test_the_basis_may_take_the_left_sides_place():
+    _, left, right = factors_of_an_indefinite_table(3)
+    own, room = canonical_form(left, right), left.copy()
+    other = canonical_form(room, right, overwrite_left=True)
+    assert other.basis is room
+    np.testing.assert_array_equal(other.basis, own.basis)
+
+
+def test_the_read_out_holds_one_matrix_besides_both_sides():
+    # The driver's memory is told as 12 n d bytes: both sides, and one more while they are sent or read out.
+    words, dimensions = 1 << 17, 32
+    matrix = 4 * words * dimensions
+    left, right = np.random.default_rng(0).standard_normal((2, words, dimensions), dtype=np.float32)
+    tracemalloc.start()
+    try:
+        canonical = canonical_form(left, right, overwrite_left=True)
+        fit_lengths(*canonical, np.arange(1, words + 1))
+        canonical.products(np.arange(100), np.arange(100))
+        canonical.vectors(0.35)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert matrix <= peak < 1.7 * matrix
