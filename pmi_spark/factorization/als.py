@@ -168,7 +168,7 @@ def _half_sweep(
     # The unweighted solution does not ask where the rows stood before.
     shared_sought = None
     if not warm:
-        white.rows[:] = _dealt(sought, table.block_count)
+        _deal(sought, table.block_count, out=white.rows)
         shared_sought = white.share(table.blocks.context)
     del white
     task = _BlockTask(shared_fixed, shared_sought, whitening, loss, settings)
@@ -190,9 +190,19 @@ def _half_sweep(
     return _HalfSweep(sums, fitted_loss, math.sqrt(squares / held) if held else math.nan, longest[0])
 
 
-def _dealt(factors: Floats, blocks: int) -> Floats:
-    """The rows in the order of their blocks: those of block 0, then of block 1, ..."""
-    return np.concatenate([factors[block::blocks] for block in range(blocks)])
+def _deal(factors: Floats, blocks: int, out: Floats) -> None:
+    """Write the rows in the order of their blocks: those of block 0, then of block 1, ...
+
+    >>> out = np.empty((3, 1), np.float32)
+    >>> _deal(np.array([[0.0], [1.0], [2.0]], np.float32), 2, out)
+    >>> out.ravel()
+    array([0., 2., 1.], dtype=float32)
+    """
+    first = 0
+    for block in range(blocks):
+        rows = factors[block::blocks]
+        out[first : first + len(rows)] = rows
+        first += len(rows)
 
 
 @dataclass(frozen=True)
