@@ -2,6 +2,7 @@ PYTHON ?= python3
 # Test processes, each with a Spark session of two workers and a heap of 1 GB; 0 is this process alone.
 TEST_PROCESSES ?= 2
 VENV := .venv
+AIRFLOW_VENV := .venv-airflow
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
@@ -11,10 +12,10 @@ NEED_JAVA = $(if $(strip $(JAVA_PROBLEM)),$(error $(JAVA_PROBLEM)))
 PYTHON_PROBLEM = $(shell $(PYTHON) -c 'import sys; print("" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with make PYTHON=...")')
 NEED_PYTHON = $(if $(strip $(PYTHON_PROBLEM)),$(error $(PYTHON_PROBLEM)))
 
-.PHONY: help demo test test-cluster package check format conf clean
+.PHONY: help demo test test-airflow test-cluster package check format conf clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: java $(READY) ## train on the docstrings of the installed packages
 	@$(BIN)/pmi-spark demo
@@ -27,6 +28,10 @@ package: $(READY) ## dist/pmi_spark.zip and dist/environment.tar.gz, what spark-
 
 test-cluster: java $(READY) ## a standalone master and two workers on this machine
 	$(BIN)/python -m pytest tests/cluster
+
+test-airflow: ## the Airflow DAG, read and run by Airflow in an environment of its own
+	@$(NEED_PYTHON):
+	@$(PYTHON) tests/airflow/run.py $(AIRFLOW_VENV)
 
 check: $(READY) ## formatting, lint, types
 	$(BIN)/ruff format --check .
@@ -52,5 +57,5 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev,fast]'
 	@touch $(READY)
 
-clean: ## remove the environment and what the demo wrote
-	rm -rf $(VENV) demo-output
+clean: ## remove the environments and what the demo wrote
+	rm -rf $(VENV) $(AIRFLOW_VENV) demo-output

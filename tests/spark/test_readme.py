@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from pmi_spark.config import build_config
@@ -71,3 +72,13 @@ def test_the_first_commands_are_targets_of_the_makefile() -> None:
     opening = re.findall(r"^    make ([a-z]+)", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert opening == ["demo", "test"]
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in opening)
+
+
+def test_spark_submit_has_the_options_of_the_submit_lines() -> None:
+    program = Path(pyspark.__file__).parent / "bin/spark-submit"
+    known = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
+    lines = [re.split(r"\bjobs/", line) for block in blocks("sh") for line in block.split("spark-submit ")[1:]]
+    assert len(lines) == 3
+    used = {option for before, _ in lines for option in re.findall(r"(?<=\s)--[a-z-]+", f" {before}")}
+    assert used >= {"--master", "--conf", "--archives"}
+    assert used <= set(re.findall(r"(?<=\s)--[a-z-]+", known.stdout + known.stderr))
