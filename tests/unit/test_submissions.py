@@ -77,10 +77,7 @@ def test_the_readme_has_a_line_for_each_kind_of_cluster() -> None:
 
 
 @pytest.mark.parametrize("name", SUBMITTED)
-def test_the_command_line_takes_the_arguments(name: str, request: pytest.FixtureRequest) -> None:
-    if name == "airflow tokens":
-        reason = "tokens has no --append and --label yet"
-        request.applymarker(pytest.mark.xfail(raises=typer.TyperException, strict=True, reason=reason))
+def test_the_command_line_takes_the_arguments(name: str) -> None:
     line = SUBMITTED[name]
     script = script_of(line)
     command = typer.main.get_command(app).commands[command_of_job(Path(line[script]).name)]
