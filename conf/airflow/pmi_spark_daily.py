@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 START = datetime(2026, 11, 1, tzinfo=UTC)
 DAILY = CronDataIntervalTimetable("@daily", timezone="UTC")
 CONNECTION = "spark_default"
-# YARN in cluster mode: ask the resource manager, which the connection's extra yarn_resourcemanager_webapp_address names.
+# YARN in cluster mode: ask the resource manager at the connection's extra yarn_resourcemanager_webapp_address.
 RM_TRACKING = False
 
 PARAMS = {
@@ -64,7 +64,7 @@ PARAMS = {
     "driver_overhead": Param("6g", type="string", description="Its Python process: 12 bytes a word and dimension."),
 }
 
-# The stages in their order. With phrases.passes above 0, "phrases": "join_phrases.py" comes second.
+# The stages in their order. Phrases are found in all text at once and take no increments: keep phrases.passes at 0.
 JOBS = {
     "tokens": "tokenize_corpus.py",
     "vocabulary": "count_vocabulary.py",

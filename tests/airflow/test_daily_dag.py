@@ -61,7 +61,9 @@ def test_airflow_tries_again_where_the_exit_status_says_so(
     assert [line[line.index("--name") + 1].split("-")[1] for line in submitted()] == ["tokens"] * tries
 
 
-UNTOLD = 'Exception in thread "main" org.apache.spark.SparkException: Application application_1 finished with failed status'
+UNTOLD = (
+    'Exception in thread "main" org.apache.spark.SparkException: Application application_1 finished with failed status'
+)
 
 
 @pytest.mark.parametrize(

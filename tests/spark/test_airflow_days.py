@@ -37,11 +37,11 @@ def manifest(folder: Path, stage: str) -> dict:
 
 def test_days_are_added_one_after_another_and_a_day_once(spark, tmp_path: Path, two_topics: list[str]) -> None:
     (tmp_path / "pipeline.toml").write_text(SETTINGS, encoding="utf-8")
-    for day, lines in (("2026-11-24", two_topics[:150]), ("2026-11-25", two_topics[150:300])):
+    for day, lines in (("2026-11-24", two_topics[:60]), ("2026-11-25", two_topics[60:120])):
         (tmp_path / "texts" / f"dt={day}").mkdir(parents=True)
         (tmp_path / "texts" / f"dt={day}" / "part-0.txt").write_text("\n".join(lines), encoding="utf-8")
         assert submit_day(day, tmp_path) == [0] * len(COMMANDS)
-    assert manifest(tmp_path, "tokens")["row_count"] == 300
+    assert manifest(tmp_path, "tokens")["row_count"] == 120
     assert len(load_vectors(str(tmp_path / "out")).words) == manifest(tmp_path, "vocabulary")["row_count"]
     before = [manifest(tmp_path, stage) for stage in COMMANDS]
     # A task that was cleared, or whose worker was lost after the program had done its work.

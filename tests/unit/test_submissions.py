@@ -138,7 +138,11 @@ def runner() -> ModuleType:
 @pytest.mark.parametrize(
     ("errors", "status", "told"),
     [
-        ("ERROR: Could not find a version that satisfies x\nERROR: No matching distribution found for x", 0, "skipped: "),
+        (
+            "ERROR: Could not find a version that satisfies x\nERROR: No matching distribution found for x",
+            0,
+            "skipped: ",
+        ),
         ("WARNING: Retrying\nERROR: HTTPSConnectionPool: Max retries exceeded with url: /x", 0, "skipped: "),
         ("ERROR: Could not install packages due to an OSError: No space left on device", 1, "test-airflow: "),
         ("ERROR: Failed building wheel for x", 1, "test-airflow: "),
