@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deploy.standalone import LOG, PROJECT, Submission, submit
 from pmi_spark.vectors.store import load_vectors, read_artifact
 
-PROJECT = Path(__file__).resolve().parents[2]
 SETTINGS = ["--set", "vectors.dimensions=8", "--set", "vocabulary.minimum_count=2", "--set", "pairs.subsample=0.01"]
+SETTINGS += ["--set", "vectors.warm_sweeps=1", "--set", "vectors.sweeps=1"]
 REPORT_PATHS = """
 import json, sys
 from pyspark.sql import SparkSession
@@ -40,12 +41,13 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_workers_see_what_was_shipped_and_no_developers_files(cluster, tmp_path) -> None:
+def test_the_workers_see_what_was_shipped_and_no_developers_files(cluster, shipped, tmp_path) -> None:
     script = tmp_path / "report_paths.py"
     script.write_text(REPORT_PATHS, encoding="utf-8")
-    process = cluster.submit(script, [])
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    process = submit(tmp_path, cluster.master, Submission.of_shipped(shipped), script, [])
+    status = process.wait(timeout=300)
+    output = (tmp_path / LOG).read_text(encoding="utf-8")
+    assert status == 0, output
     found = json.loads(next(line for line in output.splitlines() if line.startswith("FOUND")).removeprefix("FOUND"))
     for executable, path, *modules in found:
         assert "worker-" in executable
@@ -56,12 +58,12 @@ def test_the_workers_see_what_was_shipped_and_no_developers_files(cluster, tmp_p
         assert modules[2] == "./pmi_spark.zip/pmi_spark/__init__.py"
 
 
-def test_a_run_on_the_cluster_gives_what_local_mode_gives(cluster, text, tmp_path) -> None:
+def test_a_run_on_the_cluster_gives_what_local_mode_gives(cluster, shipped, text, tmp_path) -> None:
     script = Path(shutil.copy(PROJECT / "jobs/run_pipeline.py", tmp_path))
     arguments = ["--input", str(text), "--output", f"{tmp_path}/cluster", *SETTINGS]
-    process = cluster.submit(script, arguments)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
+    process = submit(tmp_path, cluster.master, Submission.of_shipped(shipped), script, arguments)
+    status = process.wait(timeout=600)
+    assert status == 0, (tmp_path / LOG).read_text(encoding="utf-8")
     local = [sys.executable, "-m", "pmi_spark.cli", "run", "--input", str(text), "--output", f"{tmp_path}/local"]
     subprocess.run([*local, *SETTINGS], check=True, capture_output=True)
     for name, key in (("vocabulary", ["word_id"]), ("pairs", ["word_id", "context_id"])):
