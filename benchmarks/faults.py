@@ -22,10 +22,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +74,11 @@ class Trials:
         self._cluster = cluster
         self._generator = generator
         self._references: dict[str, Reference] = {}
+        self._classes = folder / "classes.jsa"
+        self._started: list[subprocess.Popen[bytes]] = []
         write_text(folder / "text")
 
-    def run(self, place: str, output: Path) -> Any:
+    def run(self, place: str, output: Path) -> subprocess.Popen[bytes]:
         """Start the command."""
         settings = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
         arguments = ["--input", str(self._folder / "text"), "--output", str(output), *settings]
@@ -82,21 +86,28 @@ class Trials:
         folder.mkdir(exist_ok=True)
         master = self._cluster.master if place == CLUSTER else "local[2]"
         submission = Submission.of_installed(sys.executable)
-        return submit(folder, master, submission, PROJECT / "jobs/run_pipeline.py", arguments, self._java(folder))
+        job = PROJECT / "jobs/run_pipeline.py"
+        started = submit(folder, master, submission, job, arguments, self._java(folder / "tmp"))
+        self._started.append(started)
+        return started
 
-    def _java(self, folder: Path) -> dict[str, str]:
-        """The first run keeps the classes it loaded for those to come, whose JVM then starts in half of the time."""
-        archive = self._folder / "classes.jsa"
-        use = f"-XX:SharedArchiveFile={archive}"
-        driver = f"{QUICK_START} -Djava.io.tmpdir={folder / 'tmp'} "
-        return {
-            "spark.driver.extraJavaOptions": driver + (use if archive.exists() else f"-XX:ArchiveClassesAtExit={archive}"),
-            "spark.executor.extraJavaOptions": QUICK_START + (f" {use}" if archive.exists() else ""),
-        }
+    def _java(self, temporary: Path) -> dict[str, str]:
+        """The first run keeps the classes it loaded for those to come, which then take two thirds of the time."""
+        use = "SharedArchiveFile" if self._classes.exists() else "ArchiveClassesAtExit"
+        driver = f"{QUICK_START} -Djava.io.tmpdir={temporary} -XX:{use}={self._classes}"
+        executor = f"{QUICK_START} -XX:SharedArchiveFile={self._classes}"
+        return {"spark.driver.extraJavaOptions": driver, "spark.executor.extraJavaOptions": executor}
+
+    def close(self) -> None:
+        """End what outlived its run."""
+        while self._started:
+            kill_group(self._started.pop())
 
     def measure(self, place: str) -> None:
         """An undisturbed run: the reference where there is none yet, and its seconds."""
         output = self._folder / f"{place}-{len(self.seconds[place])}" / "output"
+        if not self._classes.exists():
+            self._wait(self.run(LOCAL, self._folder / "first" / "output"))
         start = time.monotonic()
         status = self._wait(self.run(place, output))
         self.seconds[place].append(time.monotonic() - start)
@@ -109,11 +120,11 @@ class Trials:
             if found:
                 raise SystemExit(f"faults: two undisturbed runs differ: {', '.join(found)}")
 
-    def _wait(self, run: Any) -> int | None:
+    def _wait(self, run: subprocess.Popen[bytes]) -> int | None:
         """The exit status; None, and the run killed, when it hangs."""
         try:
-            return int(run.wait(HANGS_SECONDS))
-        except Exception:
+            return run.wait(HANGS_SECONDS)
+        except subprocess.TimeoutExpired:
             kill_group(run)
             return None
 
@@ -124,6 +135,7 @@ class Trials:
             folder = self._folder / "trial"
             shutil.rmtree(folder, ignore_errors=True)
             entry = self._try(place, kind, folder / "output")
+            self.close()
             if entry["killed_at_s"] is not None:
                 return entry | {"missed": missed}
             missed += 1
@@ -202,8 +214,10 @@ def main() -> None:
     arguments = parser.parse_args()
     generator = np.random.default_rng(arguments.seed)
     entries: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name, Cluster(Path(name, "cluster")) as cluster:
-        trials = Trials(Path(name), cluster, generator)
+    with ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory())
+        cluster = stack.enter_context(Cluster(Path(name, "cluster")))
+        trials = stack.enter_context(closing(Trials(Path(name), cluster, generator)))
         for number, (place, kind) in enumerate(deal_kinds(arguments.kills, generator)):
             if number % MEASURE_EVERY == 0:
                 trials.measure(LOCAL)

@@ -108,7 +108,9 @@ def main() -> None:
     """Build both, try both, say where they are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, default=PROJECT / "dist", help="folder of the two files [default dist]")
-    parser.add_argument("--unpack", type=Path, help="a new folder to unpack the environment in [default: a passing one]")
+    parser.add_argument(
+        "--unpack", type=Path, help="a new folder to unpack the environment in [default: a passing one]"
+    )
     arguments = parser.parse_args()
     to = arguments.to
     to.mkdir(parents=True, exist_ok=True)

@@ -18,13 +18,12 @@ import json
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from pmi_spark.errors import InputError, RunError
+from pmi_spark.local_folders import passing_folder
 from pmi_spark.parquet_files import FILES_READ, MAGIC, ParquetEncoder, arrow_schema, decode_row_groups
 from pmi_spark.storage import escape_glob, list_glob
 
@@ -209,8 +208,8 @@ class Artifacts:
             encoder.add(table)
             file_name = f"part-{number:05d}-{uuid.uuid4()}.parquet"
             file_name = f"{side}/{file_name}" if side else file_name
-            with TemporaryDirectory(prefix="pmi_spark-") as folder:
-                local = Path(folder, "table.parquet")
+            with passing_folder() as folder:
+                local = folder / "table.parquet"
                 with local.open("wb") as file:
                     file.write(encoder.finish())
                     file.write(MAGIC.encode())

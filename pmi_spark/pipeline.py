@@ -112,6 +112,8 @@ class Pipeline:
             if stage == "tokens":
                 # From here on it is their manifest that says what text there is.
                 self._stages.wanted = None
+        # A run that was killed may have published its last stage without.
+        self._write_metrics()
 
     def _keep(self, stage: str, identity: str) -> None:
         """Pass over a stage that is done, and remove what a run left there that was killed when it had published."""
@@ -144,10 +146,13 @@ class Pipeline:
         )
         self._lock.check()
         self._artifacts.commit(manifest, built.scratch)
+        self._write_metrics()
+        self._reporter.finished(stage, manifest)
+
+    def _write_metrics(self) -> None:
         done = self._artifacts.manifests()
         self._storage.write_text(f"{self._artifacts.output}/{JSON_NAME}", render_json(done))
         self._storage.write_text(f"{self._artifacts.output}/{PROMETHEUS_NAME}", render_prometheus(done))
-        self._reporter.finished(stage, manifest)
 
 
 def _versions() -> dict[str, str]:

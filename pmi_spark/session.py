@@ -26,6 +26,8 @@ _LOST = re.compile(
     r"SparkContext (was|has been) (shut ?down|stopped)|stopped SparkContext|All masters are unresponsive"
     r"|Master removed our application|Application .{0,80} (was|has been) killed"
 )
+# What file systems say, local ones and HDFS.
+_FULL = re.compile(r"No space left on device|Disk quota exceeded|DSQuotaExceededException")
 # What BLAS libraries take their number of threads from.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -151,8 +153,8 @@ def describe_failure(error: Exception) -> PmiSparkError:
     A TryAgainError where it was the cluster that went away, else a RunError. Executors that die again and again are
     no reason to try again: most often they lack memory.
 
-    >>> str(describe_failure(OSError("No space left on device")))
-    'the run failed: OSError: No space left on device; finished stages are kept; --debug shows the whole trace'
+    >>> str(describe_failure(OSError("Read-only file system")))
+    'the run failed: OSError: Read-only file system; finished stages are kept; --debug shows the whole trace'
     """
     text = str(error)
     own = own_error(text)
@@ -161,6 +163,9 @@ def describe_failure(error: Exception) -> PmiSparkError:
     cause = f"{type(error).__name__}: {innermost_cause(text)}"
     if isinstance(error, Py4JNetworkError | ConnectionError) or _LOST.search(text):
         return TryAgainError(f"Spark went away: {cause}", cure="finished stages are kept; run the same command again")
+    if _FULL.search(cause):
+        room = "make room there or in Spark's local directories and run the same command again"
+        return RunError(f"the run failed: {cause}", cure=f"{room}, finished stages are kept")
     return RunError(f"the run failed: {cause}", cure="finished stages are kept; --debug shows the whole trace")
 
 

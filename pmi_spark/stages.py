@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,10 @@ class StageRuns:
         return TokensStage(self._spark, self._artifacts, self._config, self._reporter)
 
     def tokens(self) -> Built:
-        """Documents -> tokens: of the increments wanted, those alone that are not there. InputError without a word."""
+        """Documents -> tokens: of the increments wanted, those alone that are not there.
+
+        Raises InputError when there is not one word, RunError when a file changed meanwhile.
+        """
         assert self.wanted is not None
         found = self._artifacts.manifest("tokens")
         stays = [entry for entry in self.wanted if entry.parts]
@@ -66,6 +70,7 @@ class StageRuns:
         for entry in self.wanted:
             if not entry.parts:
                 built = self.tokens_stage().build([path for path, _, _ in entry.inputs])
+                self._refuse_changed(entry.inputs, built.facts["skipped_shards"])
                 parts, side_parts = (tuple(part.name for part in group) for group in (built.files, built.side_files))
                 entry = replace(entry, facts=built.facts, parts=parts, side_parts=side_parts)
                 files, side_files = files + built.files, side_files + built.side_files
@@ -73,6 +78,20 @@ class StageRuns:
         before = increments_of(found) if found is not None and stays else ()
         retired = found.facts[RETIRED] if found is not None and stays else ()
         return Built(files, tokens_facts(done, before, retired), side_files)
+
+    def _refuse_changed(self, listed: Sequence[tuple[str, int, int]], skipped: Collection[str]) -> None:
+        """RunError when a file that was read is not what was listed: (path, size in bytes, modified in ms) each.
+
+        The tokens may be of the one or the other, or of both. Lists every folder again; files that came since then are
+        none of this run's.
+        """
+        folders = {path.rpartition("/")[0] for path, _, _ in listed}
+        entries = [entry for folder in folders for entry in self._artifacts.storage.children(folder)]
+        now = {entry.path: (entry.size_bytes, entry.modified_ms) for entry in entries}
+        for path, *known in listed:
+            if path not in skipped and now.get(path) != tuple(known):
+                what = "changed" if path in now else "vanished"
+                raise RunError(f"{path} {what} while it was read", cure="run the same command again when it is at rest")
 
     @property
     def corpus(self) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pmi_spark.factorization.state import State, SweepReport
+from pmi_spark.local_folders import passing_folder
 from pmi_spark.storage import Storage
 
 FOLDER = "_sweeps"
@@ -34,9 +33,9 @@ class SweepStates:
             # A note of other settings may name files of the same names, and must not outlive what they held.
             self.storage.delete(self._note)
         names = {side: f"{side}-{number:04d}.npy" for side in _SIDES}
-        with TemporaryDirectory(prefix="pmi_spark-") as folder:
+        with passing_folder() as folder:
             for side, name in names.items():
-                local = Path(folder, name)
+                local = folder / name
                 np.save(local, getattr(state, side))
                 self.storage.upload(local, f"{self.folder}/{name}")
                 local.unlink()
@@ -79,7 +78,7 @@ class SweepStates:
         return f"{self.folder}/{NOTE}"
 
     def _read(self, path: str) -> npt.NDArray[np.float32]:
-        with TemporaryDirectory(prefix="pmi_spark-") as folder:
-            local = Path(folder, "side.npy")
+        with passing_folder() as folder:
+            local = folder / "side.npy"
             self.storage.download(path, local)
             return np.asarray(np.load(local))

@@ -55,22 +55,30 @@ class OutputFiles:
 def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tuple[pa.Table, Manifest]:
     """Rows of an artifact, or of its side table, from the files its manifest names, and the manifest.
 
-    ``scan`` goes to pyarrow's ``to_table``.
+    ``scan`` goes to pyarrow's ``to_table``. Where a run publishes a successor meanwhile, and removes the files, that is
+    what is read.
 
     Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
     """
     found = OutputFiles(output)
     folder = f"{found.root}/{name}"
+    manifest = _read_manifest(found, name, output)
+    while True:
+        paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]
+        try:
+            return ds.dataset(paths, filesystem=found.system, format="parquet").to_table(**scan), manifest
+        except (OSError, pa.ArrowException) as error:
+            before, manifest = manifest, _read_manifest(found, name, output)
+            if manifest == before:
+                raise RunError(f"{folder} is damaged: {error}", cure=f"run `pmi-spark {name}` again") from error
+
+
+def _read_manifest(found: OutputFiles, name: str, output: str) -> Manifest:
     text = found.read_text(f"{name}/{MANIFEST_NAME}")
     # Empty where a store shows a file before it is whole.
     if not text:
         raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
-    manifest = Manifest.from_json(text, where=f"{folder}/{MANIFEST_NAME}")
-    paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]
-    try:
-        return ds.dataset(paths, filesystem=found.system, format="parquet").to_table(**scan), manifest
-    except (OSError, pa.ArrowException) as error:
-        raise RunError(f"{folder} is damaged: {error}", cure=f"run `pmi-spark {name}` again") from error
+    return Manifest.from_json(text, where=f"{found.root}/{name}/{MANIFEST_NAME}")
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,12 @@ def load_vectors(output: str) -> WordVectors:
     table, manifest = read_artifact(output, "vectors")
     table = table.sort_by("word_id").combine_chunks()
     gauge = gauge_of(table.schema)
-    turned = read_artifact(output, "vectors", side=True)[0] if manifest.side_files else None
+    turned = None
+    if manifest.side_files:
+        turned, of = read_artifact(output, "vectors", side=True)
+        if of != manifest:
+            # A run has published other vectors in between.
+            return load_vectors(output)
     return WordVectors(
         words=table["word"].to_pylist(),
         word_counts=np.asarray(table["word_count"]),

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pmi_spark.errors import EXIT_USAGE, InputError, RunError
-from pmi_spark.vectors.store import load_vectors, observed_pairs, read_artifact
+from pmi_spark.vectors.store import OutputFiles, load_vectors, observed_pairs, read_artifact
 
 UNSTRETCHED = {
     "frequency_exponent": 0.0,
@@ -194,3 +194,17 @@ def test_a_damaged_file_is_one_line_with_its_cure(finished_run, tmp_path, damage
     damage(next((copy / "vectors").glob("part-*")))
     with pytest.raises(RunError, match=r"damaged.*run `pmi-spark vectors` again"):
         load_vectors(str(copy))
+
+
+def test_a_reader_of_what_was_replaced_meanwhile_gets_the_successor(tmp_path, write_vectors, monkeypatch):
+    """It has read a manifest whose files are gone when it opens them."""
+    rotation, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))
+    write_vectors(tmp_path, rotation=rotation)
+    text = (tmp_path / "vectors" / "_manifest.json").read_text(encoding="utf-8")
+    former = [text.replace("part-0000", "part-former-0000"), text.replace("cba98", "other")]
+    read_text = OutputFiles.read_text
+    monkeypatch.setattr(OutputFiles, "read_text", lambda *given: former.pop(0) if former else read_text(*given))
+    vectors = load_vectors(str(tmp_path))
+    assert former == []
+    assert vectors.words[0] == "king"
+    assert vectors.vocabulary_fingerprint == "fedcba9876543210"
