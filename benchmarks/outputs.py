@@ -1,4 +1,4 @@
-"""An output directory looked at from outside: its artifacts beside a reference's, what else lies in it, and a reader."""
+"""An output directory seen from outside: its artifacts beside a reference's, what else lies in it, and a reader."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,10 +180,8 @@ class Cluster:
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
     """Kill a process that leads a group, and the group: those that outlived it, too."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -21,8 +21,8 @@ PREFIX = "pmi_spark-"
 def passing_folder() -> Iterator[Path]:
     """A new folder in the system's own for temporary files, gone when the block ends.
 
-    A run that is killed leaves its folder, and in it up to a side of the factors. Each owner holds a lock on its folder,
-    which ends with the process, so the next one knows those that have no owner any more, and removes them.
+    A run that is killed leaves its folder, and in it up to a side of the factors. Each owner holds a lock on its
+    folder, which ends with the process: the next one knows those that have no owner any more, and removes them.
     """
     _remove_abandoned()
     while True:
