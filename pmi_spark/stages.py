@@ -19,6 +19,7 @@ from pmi_spark.association.pmi import compute_pmi, parse_measures
 from pmi_spark.config import Config
 from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
 from pmi_spark.counted_corpus import CountedCorpus
+from pmi_spark.errors import RunError
 from pmi_spark.factorization.held_pairs import Independence
 from pmi_spark.increments import EXTENDS, REFITS, RETIRED, Increment, increments_of, parts_of, tokens_facts
 from pmi_spark.pairs_stage import PairsStage, read_marginals
