@@ -12,7 +12,7 @@ NEED_JAVA = $(if $(strip $(JAVA_PROBLEM)),$(error $(JAVA_PROBLEM)))
 PYTHON_PROBLEM = $(shell $(PYTHON) -c 'import sys; print("" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; name one with make PYTHON=...")')
 NEED_PYTHON = $(if $(strip $(PYTHON_PROBLEM)),$(error $(PYTHON_PROBLEM)))
 
-.PHONY: help demo test test-airflow test-cluster package check format conf clean
+.PHONY: help demo test test-airflow test-cluster test-faults package check format conf clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,9 @@ test-cluster: java $(READY) ## a standalone master and two workers on this machi
 test-airflow: ## the Airflow DAG, read and run by Airflow in an environment of its own
 	@$(NEED_PYTHON):
 	@$(PYTHON) tests/airflow/run.py $(AIRFLOW_VENV)
+
+test-faults: java $(READY) ## ten runs in which a process is killed, on such a cluster and in local mode
+	$(BIN)/python benchmarks/faults.py --kills 10
 
 check: $(READY) ## formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -69,17 +69,6 @@ def test_a_state_that_is_damaged_is_under_way(output: Path) -> None:
     assert status_rows(read_status(str(output)))[-1]["state"] == "under way"
 
 
-def test_sweeps_that_a_killed_run_left_of_published_vectors_are_not_under_way(output: Path, write_artifact) -> None:
-    write_artifact(output, "vectors", [ROWS])
-    write_sweep(output, ["warm", 2, float("nan"), float("nan"), 3.25])
-    assert status_rows(read_status(str(output)))[-1]["state"].startswith("under way")
-    manifest = json.loads((output / "vectors" / "_manifest.json").read_text())
-    note = output / "vectors" / "_sweeps" / "state.json"
-    note.write_text(json.dumps(json.loads(note.read_text()) | {"identity": manifest["fingerprint"]}))
-    row = status_rows(read_status(str(output)))[-1]
-    assert (row["stage"], row["state"], row["rows"]) == ("vectors", "done", 3)
-
-
 def test_who_writes_is_told(output: Path, capsys: pytest.CaptureFixture[str]) -> None:
     holder = Holder.of_this_process()
     (output / "_lock.json").write_text(holder.to_json())
