@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pmi_spark.artifacts import CORE_STAGES, MANIFEST_NAME
 from pmi_spark.errors import InputError
@@ -17,6 +18,8 @@ from pmi_spark.metrics import JSON_NAME, PROMETHEUS_NAME
 from pmi_spark.status import read_status
 from pmi_spark.vectors.store import load_vectors, read_artifact
 
+# Written by Spark, whose footers list a column's encodings in any order.
+BY_ROWS = ("vocabulary",)
 # Vectors are float32 of length about 1.
 TOLERANCE = 1e-5
 READ_SECONDS = 0.2
@@ -47,13 +50,13 @@ class Reference:
         self._matrix = load_vectors(str(output)).matrix
 
     def differences(self, output: Path) -> list[str]:
-        """How another run's artifacts differ: files byte for byte, what manifests say, vectors by TOLERANCE."""
+        """How another run's artifacts differ: files byte for byte or row for row, manifests, vectors by TOLERANCE."""
         found = []
         for stage in CORE_STAGES:
             own, other = (_manifest(place, stage) for place in (self._output, output))
             found += [f"{stage}: other {key}" for key in own if _without_times(own[key]) != _without_times(other[key])]
-            if stage != "vectors" and _digests(self._output, stage) != _digests(output, stage):
-                found.append(f"{stage}: other bytes")
+            if stage != "vectors" and _contents(self._output, stage) != _contents(output, stage):
+                found.append(f"{stage}: other {'rows' if stage in BY_ROWS else 'bytes'}")
         distance = self.distance(output)
         return found + ([f"vectors: {distance:.1e} away"] if distance > TOLERANCE else [])
 
@@ -83,11 +86,16 @@ def _without_times(value: Any) -> Any:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
-def _digests(output: Path, stage: str) -> list[str]:
-    """SHA-256 of an artifact's files, then of its side table's, in the order of their numbers; names differ by run."""
+def _contents(output: Path, stage: str) -> list[Any]:
+    """An artifact's files, then its side table's, in the order of their numbers, for names differ by run.
+
+    SHA-256 of each, or its rows in their order.
+    """
     values = json.loads((output / stage / MANIFEST_NAME).read_text(encoding="utf-8"))
-    names = [part["name"] for part in values["files"] + values["side_files"]]
-    return [hashlib.sha256((output / stage / name).read_bytes()).hexdigest() for name in names]
+    paths = [output / stage / part["name"] for part in values["files"] + values["side_files"]]
+    if stage in BY_ROWS:
+        return [pq.read_table(path) for path in paths]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def strangers(output: Path) -> list[str]:

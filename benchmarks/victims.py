@@ -43,7 +43,11 @@ def victims(kind: str, run: subprocess.Popen[bytes], cluster: Cluster | None) ->
     if kind == "driver jvm":
         return [run.pid]
     if kind == "driver python":
-        return [process for process in descendants(run.pid) if _command(process).startswith("python")]
+        return [
+            process
+            for process in descendants(run.pid)
+            if _command(process).startswith("python") and not is_worker(process)
+        ]
     if cluster is None:
         return [process for process in descendants(run.pid) if is_worker(process)]
     daemons = [cluster.processes[name].pid for name in WORKERS]
