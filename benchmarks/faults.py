@@ -8,8 +8,8 @@ SIGKILL: an executor, a Python worker, a worker daemon, the driver's JVM or the 
 over the seconds of an undisturbed run; where no such process lives then, the first one that does is taken. The same
 command is run until it succeeds. A trial passes when
 
-- the artifacts' files are the reference's byte for byte (names hold a run's own id and are not compared; the vocabulary,
-  which Spark writes, row for row), manifests say the same but for times, and vectors differ by 1e-5 at most;
+- the artifacts' files are the reference's byte for byte (their names hold a run's own id and are not compared; the
+  vocabulary, which Spark writes, row for row), manifests say the same but for times, and vectors differ by 1e-5 at most;
 - manifests that were there at the end of the killed run are there unchanged: their stages were not redone;
 - a reader that looked five times a second, by the package's own functions, met whole artifacts alone;
 - the output holds what manifests name and nothing else, and no temporary file of the package is left.

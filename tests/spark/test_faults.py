@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from pyspark.sql import SparkSession
 from pmi_spark.artifacts import CORE_STAGES, Artifacts, Manifest
 from pmi_spark.cli import main
 from pmi_spark.errors import PmiSparkError
-from pmi_spark.storage import Storage
 from pmi_spark.tokens_stage import TokensStage
 
 SETTINGS = ["vectors.dimensions=4", "vectors.warm_sweeps=1", "vectors.sweeps=1", "pairs.files=2"]
@@ -129,8 +128,8 @@ def at_commit(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], No
     commit = Artifacts.commit
 
     def arrange(stage: str, act: Callable[[], None]) -> None:
-        def commit_and_act(self: Artifacts, manifest: Manifest) -> None:
-            commit(self, manifest)
+        def commit_and_act(self: Artifacts, manifest: Manifest, scratch: Sequence[str]) -> None:
+            commit(self, manifest, scratch)
             if manifest.artifact == stage:
                 act()
 
@@ -205,32 +204,16 @@ def test_a_directory_made_read_only_is_one_line_and_the_run_goes_on_when_it_may_
     assert_goes_on(corpus, disk / "out", ("tokens", "vocabulary"), run_stages, digests)
 
 
-def test_a_text_replaced_beside_a_former_checksum_is_read(spark: SparkSession, tmp_path: Path) -> None:
-    """Hadoop's checksum file of a manifest must not outlive the manifest, whenever the run is killed."""
-    storage, path = Storage(spark), str(tmp_path / "_manifest.json")
-    storage.write_bytes(path, b"the former one")
-    assert (tmp_path / "._manifest.json.crc").exists()
-    storage.write_text(path, "another one")
-    assert storage.read_text(path) == "another one"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["_manifest.json"]
-
-
-def test_what_a_killed_run_left_of_a_published_stage_is_swept_when_the_stage_is_skipped(
+def test_metrics_that_a_killed_run_had_not_written_are_written_when_its_stage_is_skipped(
     run_stages: Callable, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was killed after it had published the vectors, and before it removed anything or wrote the metrics."""
-    output = tmp_path / "out"
-    monkeypatch.setattr(Artifacts, "sweep", lambda self, manifest: (_ for _ in ()).throw(KeyboardInterrupt))
+    def die(self: Artifacts, manifest: Manifest) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Artifacts, "tidy", die)
     with pytest.raises(KeyboardInterrupt):
-        run_stages(output, [corpus], ["tokens"])
+        run_stages(tmp_path / "out", [corpus], ["tokens"])
     monkeypatch.undo()
-    (output / "tokens" / "_rejects").mkdir()
-    (output / "tokens" / "_rejects" / "part-00000-x.parquet").write_bytes(b"of a former run")
-    (output / "tokens" / "_manifest.json.tmp").write_text("{")
-    assert (output / "tokens" / "_SUCCESS").exists()
-    assert not (output / "_metrics.json").exists()
-    assert run_stages(output, [corpus], ["tokens"]).stages("skipped") == ["tokens"]
-    names = {path.name for path in (output / "tokens").iterdir() if not path.name.startswith(".")}
-    manifest = json.loads((output / "tokens" / "_manifest.json").read_text())
-    assert names == {"_manifest.json", *(part["name"] for part in manifest["files"])}
-    assert list(json.loads((output / "_metrics.json").read_text())) == ["tokens"]
+    assert not (tmp_path / "out" / "_metrics.json").exists()
+    assert run_stages(tmp_path / "out", [corpus], ["tokens"]).stages("skipped") == ["tokens"]
+    assert list(json.loads((tmp_path / "out" / "_metrics.json").read_text())) == ["tokens"]
