@@ -9,7 +9,7 @@ over the seconds of an undisturbed run; where no such process lives then, the fi
 command is run until it succeeds. A trial passes when
 
 - the artifacts' files are the reference's byte for byte (their names hold a run's own id and are not compared; the
-  vocabulary, which Spark writes, row for row), manifests say the same but for times, and vectors differ by 1e-5 at most;
+  vocabulary, which Spark writes, row for row), manifests say the same but for times, vectors differ by 1e-5 at most;
 - manifests that were there at the end of the killed run are there unchanged: their stages were not redone;
 - a reader that looked five times a second, by the package's own functions, met whole artifacts alone;
 - the output holds what manifests name and nothing else, and no temporary file of the package is left.
@@ -164,6 +164,8 @@ class Trials:
             problems += reference.differences(output)
             problems += [f"left in the output: {name}" for name in strangers(output)]
             entry["vectors_differ_by"] = reference.distance(output)
+        # Spark's own, which a JVM removes when it ends and not when it is killed.
+        entry["left_by_spark_mb"] = round(megabytes_below(output.parent / "tmp"), 1)
         problems += [f"left in tmp: {path.name}" for path in (output.parent / "tmp").glob("pmi_spark*")]
         return entry | {
             "killed_at_s": None if killed_at is None else round(killed_at, 2),
@@ -182,6 +184,11 @@ class Trials:
                 kill_group(self._cluster.processes[name])
                 self._cluster.start(name)
         self._cluster.wait_for_workers()
+
+
+def megabytes_below(folder: Path) -> float:
+    """The files in a folder and its folders, added up."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def _last_lines(folder: Path) -> str:

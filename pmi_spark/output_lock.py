@@ -35,8 +35,6 @@ DEAD_SECONDS = 300
 SETTLE_SECONDS = 2.0
 # How often an empty lock is read again, a second apart: ABFS shows one while its holder renews it.
 EMPTY_READS = 4
-# Tokens of the locks that this process holds. A lock of its own that is not among them could not be removed.
-_HELD: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -69,11 +67,8 @@ class Holder:
         >>> elsewhere.is_dead(now=1000.0 + DEAD_SECONDS), elsewhere.is_dead(now=1001.0 + DEAD_SECONDS)
         (False, True)
         """
-        if self.machine == this_machine():
-            if process_start(self.process) != self.process_start:
-                return True
-            if self.process == os.getpid() and self.token not in _HELD:
-                return True
+        if self.machine == this_machine() and process_start(self.process) != self.process_start:
+            return True
         return now - self.beat > DEAD_SECONDS
 
     def to_json(self) -> str:
@@ -141,7 +136,6 @@ class OutputLock:
         finally:
             stop.set()
             beats.join()
-            _HELD.discard(self._own.token)
             # The file system may be what failed; a dead holder is recognised.
             with suppress(Exception):
                 if self._is_own():
@@ -164,14 +158,6 @@ class OutputLock:
             raise self._refusal()
 
     def _take(self) -> None:
-        _HELD.add(self._own.token)
-        try:
-            self._create()
-        except BaseException:
-            _HELD.discard(self._own.token)
-            raise
-
-    def _create(self) -> None:
         content = self._own.to_json().encode()
         if not self._storage.create(self._path, content):
             self._remove_if_dead()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pyspark.sql import SparkSession
 from pmi_spark.artifacts import CORE_STAGES, Artifacts, Manifest
 from pmi_spark.cli import main
 from pmi_spark.errors import PmiSparkError
+from pmi_spark.output_lock import LOCK_NAME, Holder
 from pmi_spark.tokens_stage import TokensStage
 
 SETTINGS = ["vectors.dimensions=4", "vectors.warm_sweeps=1", "vectors.sweeps=1", "pairs.files=2"]
@@ -143,6 +146,14 @@ def run(corpus: Path, output: Path) -> int:
     return main(["run", "--input", str(corpus), "--output", str(output), *overrides])
 
 
+def end_holder(lock: Path) -> None:
+    """What was run in this process has ended, as a command has, and could not remove its lock."""
+    holder = Holder.from_json(lock.read_text())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    lock.write_text(dataclasses.replace(holder, process=ended.pid).to_json())
+
+
 def assert_goes_on(corpus: Path, output: Path, done: tuple[str, ...], run_stages: Callable, digests: Callable) -> None:
     """The same command finishes, does nothing again, and gives what an undisturbed run gives."""
     before = {stage: (output / stage / "_manifest.json").read_text() for stage in done}
@@ -201,6 +212,7 @@ def test_a_directory_made_read_only_is_one_line_and_the_run_goes_on_when_it_may_
     assert line.startswith("pmi-spark: the run failed: ")
     assert "Read-only file system" in line
     mount("-o", "remount,rw", str(disk))
+    end_holder(disk / "out" / LOCK_NAME)
     assert_goes_on(corpus, disk / "out", ("tokens", "vocabulary"), run_stages, digests)
 
 
