@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Airflow reads its home when it is imported, and that is when the tests are collected.
-HOME = TemporaryDirectory(prefix="pmi_spark-airflow-")
+# Airflow reads its home when it is imported. Taken away by pytest, not at the end of the process: Airflow forks, and the
+# first child to end would take it along.
+HOME = mkdtemp(prefix="pmi_spark-airflow-")
 os.environ |= {
-    "AIRFLOW_HOME": HOME.name,
+    "AIRFLOW_HOME": HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "conf/airflow"),
+    "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
     "AIRFLOW_CONN_SPARK_DEFAULT": "spark://master:7077",
 }
@@ -34,6 +37,10 @@ with open(os.environ["SUBMITTED"], "a") as file:
 print(os.environ.get("SUBMIT_PRINTS", ""))
 sys.exit(int(os.environ.get("SUBMIT_STATUS", "0")))
 """
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(HOME)
 
 
 @pytest.fixture
