@@ -82,8 +82,8 @@ def update_pairs(
     sources = [*shards, *pair_rows]
     numbers = {path: number for number, path in enumerate(sources)}
     broadcast = spark.sparkContext.broadcast((words, dict(shards), dict(pair_rows), numbers))
-    changes = token_files.mapPartitions(_changes(broadcast, replace(plan, memory_bytes=plan.memory_bytes // 2)))
-    there = pair_files.mapPartitions(_pairs_there(broadcast, plan))
+    changes = token_files.mapPartitions(changes_of(broadcast, replace(plan, memory_bytes=plan.memory_bytes // 2)))
+    there = pair_files.mapPartitions(pairs_there(broadcast, plan))
     found = merge_counts(spark, changes.union(there), sources, plan, minimum_units=1)
     if found.skipped:
         raise RunError(f"{found.skipped[0]} was not read", cure="delete the pairs folder and run that stage again")
@@ -94,7 +94,9 @@ Shared = Broadcast[tuple[Growing, dict[str, TokenShard], dict[str, int], dict[st
 FilesToBlocks = Callable[[Iterable[tuple[str, bytes]]], Iterable[tuple[int, Runs]]]
 
 
-def _changes(broadcast: Shared, plan: CountingPlan) -> FilesToBlocks:
+def changes_of(broadcast: Shared, plan: CountingPlan) -> FilesToBlocks:
+    """A task over files of ``tokens``: what each adds to the table or takes off it, in blocks."""
+
     def run(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[int, Runs]]:
         words, shards, _, numbers = broadcast.value
         before, new = words.before, words.now.words.slice(words.known)
@@ -126,7 +128,9 @@ def _taken_off(blocks: Blocks) -> Iterator[tuple[int, Runs]]:
         yield block, (-cells,)
 
 
-def _pairs_there(broadcast: Shared, plan: CountingPlan) -> FilesToBlocks:
+def pairs_there(broadcast: Shared, plan: CountingPlan) -> FilesToBlocks:
+    """A task over files of ``pairs``: the old table, in the blocks of the new one; 10 ns a pair or 45, as they lie."""
+
     def run(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[int, Runs]]:
         _, _, rows, numbers = broadcast.value
         for path, content in files:

@@ -156,7 +156,7 @@ def _row_groups(blocks: list[tuple[int, Runs]], plan: CountingPlan, minimum_unit
     """Merged blocks as rows of ``pairs``, as many together as fill a row group."""
     waiting: list[pa.RecordBatch] = []
     for block, runs in blocks:
-        rows = _rows_of_block(block, merge_blocks(runs), plan, minimum_units)
+        rows = rows_of_block(block, merge_blocks(runs), plan, minimum_units)
         waiting.append(rows)
         if sum(map(len, waiting)) >= ROWS_PER_ROW_GROUP:
             yield pa.Table.from_batches(waiting)
@@ -165,7 +165,8 @@ def _row_groups(blocks: list[tuple[int, Runs]], plan: CountingPlan, minimum_unit
         yield pa.Table.from_batches(waiting)
 
 
-def _rows_of_block(block: int, cells: PairBlock, plan: CountingPlan, minimum_units: int) -> pa.RecordBatch:
+def rows_of_block(block: int, cells: PairBlock, plan: CountingPlan, minimum_units: int) -> pa.RecordBatch:
+    """Rows of ``pairs`` with at least ``minimum_units``; 0 takes all. RunError where a count is below 0."""
     word_ids, context_ids = plan.layout.decode(block, cells)
     columns = [pa.array(word_ids), pa.array(context_ids), pa.array(cells.counts.astype(np.int64))]
     rows = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

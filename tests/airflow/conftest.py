@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Airflow reads its home when it is imported. Taken away by pytest, not at the end of the process: Airflow forks, and the
-# first child to end would take it along.
+# Airflow reads its home when it is imported. Taken away by pytest, not at the end of the process: Airflow forks, and
+# the first child to end would take it along.
 HOME = mkdtemp(prefix="pmi_spark-airflow-")
 os.environ |= {
     "AIRFLOW_HOME": HOME,
