@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pmi_spark.artifacts import CORE_STAGES, MANIFEST_NAME
 from pmi_spark.errors import InputError
+from pmi_spark.increments import COUNTED
 from pmi_spark.metrics import JSON_NAME, PROMETHEUS_NAME
 from pmi_spark.status import read_status
 from pmi_spark.vectors.store import load_vectors, read_artifact
@@ -25,6 +27,7 @@ TOLERANCE = 1e-5
 READ_SECONDS = 0.2
 # What a manifest says of the run rather than of the artifact.
 _OF_THE_RUN = ("files", "side_files", "seconds", "written_at")
+_RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def manifests(output: Path) -> dict[str, str]:
@@ -54,7 +57,7 @@ class Reference:
         found = []
         for stage in CORE_STAGES:
             own, other = (_manifest(place, stage) for place in (self._output, output))
-            found += [f"{stage}: other {key}" for key in own if _without_times(own[key]) != _without_times(other[key])]
+            found += [f"{stage}: other {key}" for key in own if _comparable(own[key]) != _comparable(other[key])]
             if stage != "vectors" and _contents(self._output, stage) != _contents(output, stage):
                 found.append(f"{stage}: other {'rows' if stage in BY_ROWS else 'bytes'}")
         distance = self.distance(output)
@@ -73,16 +76,21 @@ class Reference:
 
 
 def _manifest(output: Path, stage: str) -> dict[str, Any]:
-    values = json.loads((output / stage / MANIFEST_NAME).read_text(encoding="utf-8"))
+    """What a manifest says of the artifact; in names of files a run's own id is blanked."""
+    values = json.loads(_RUN_ID.sub("*", (output / stage / MANIFEST_NAME).read_text(encoding="utf-8")))
     return {key: value for key, value in values.items() if key not in _OF_THE_RUN}
 
 
-def _without_times(value: Any) -> Any:
-    """Facts without the seconds of sweeps, numbers that come of sums of floats rounded."""
+def _comparable(value: Any) -> Any:
+    """Facts without the seconds of sweeps and the digests of files' names; sums of floats rounded."""
     if isinstance(value, dict):
-        return {key: _without_times(entry) for key, entry in value.items() if key != "seconds"}
+        return {
+            key: sorted(entry) if key == COUNTED else _comparable(entry)
+            for key, entry in value.items()
+            if key != "seconds"
+        }
     if isinstance(value, list):
-        return [_without_times(entry) for entry in value]
+        return [_comparable(entry) for entry in value]
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
