@@ -9,6 +9,7 @@ import shlex
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import typer
@@ -39,7 +40,8 @@ def submit_lines() -> list[list[str]]:
     return [shlex.split(line) for line in lines if line.startswith("spark-submit ")]
 
 
-LINES = submit_lines()
+# "spark-submit ..." stands for one of the whole lines, with more to it.
+LINES, FURTHER = ([line for line in submit_lines() if (line[1] == "...") is further] for further in (False, True))
 SUBMITTED = {line[2].partition(":")[0]: line for line in LINES} | {f"airflow {k}": line for k, line in AIRFLOW.items()}
 
 
@@ -72,18 +74,25 @@ def command_of_job(name: str) -> str:
     return found[1]
 
 
+def parsed(line: list[str]) -> dict[str, Any]:
+    """The program's arguments as its command takes them; an error of typer's where it does not."""
+    script = script_of(line)
+    command = typer.main.get_command(app).commands[command_of_job(Path(line[script]).name)]
+    found: dict[str, Any] = command.make_context(command.name, line[script + 1 :]).params
+    return found
+
+
 def test_the_readme_has_a_line_for_each_kind_of_cluster() -> None:
     assert [line[2].partition(":")[0] for line in LINES] == ["spark", "yarn", "k8s"]
 
 
 @pytest.mark.parametrize("name", SUBMITTED)
 def test_the_command_line_takes_the_arguments(name: str) -> None:
-    line = SUBMITTED[name]
-    script = script_of(line)
-    command = typer.main.get_command(app).commands[command_of_job(Path(line[script]).name)]
-    context = command.make_context(command.name, line[script + 1 :])
-    assert context.params["output"]
-    assert Path(context.params["config"]).name == "pipeline.toml"
+    assert Path(parsed(SUBMITTED[name])["config"]).name == "pipeline.toml"
+
+
+def test_the_command_line_takes_the_arguments_of_the_further_lines() -> None:
+    assert [parsed(line)["output"] for line in FURTHER] == ["s3a://tables/web"]
 
 
 def test_the_dag_submits_the_stages_of_every_run_in_their_order() -> None:
