@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 from machine import spread, write_record
-from outputs import Reader, Reference, manifests, stage_under_way, strangers
+from outputs import Reader, Reference, manifests, megabytes_below, stage_under_way, strangers
 from victims import CLUSTER, KINDS, LOCAL, deal_kinds, strike, victims
 
 from deploy.standalone import LOG, PROJECT, QUICK_START, WORKERS, Cluster, Submission, kill_group, submit
@@ -184,11 +184,6 @@ class Trials:
                 kill_group(self._cluster.processes[name])
                 self._cluster.start(name)
         self._cluster.wait_for_workers()
-
-
-def megabytes_below(folder: Path) -> float:
-    """The files in a folder and its folders, added up."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
 def _last_lines(folder: Path) -> str:

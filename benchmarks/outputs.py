@@ -119,6 +119,11 @@ def strangers(output: Path) -> list[str]:
     return sorted(str(path.relative_to(output)) for path in found)
 
 
+def megabytes_below(folder: Path) -> float:
+    """The files in a folder and its folders, added up."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
 class Reader:
     """Someone who reads an output directory again and again while a run writes to it."""
 
