@@ -87,7 +87,7 @@ def _blocks(unit: Floats, questions: tuple[Ids, Ids, Ids], method: Method) -> It
         a, b, c = (np.asarray(ids)[first : first + QUESTIONS_AT_ONCE] for ids in questions)
         if method is Method.add:
             # Addition goes through the product: one instead of three.
-            scores: Floats = (unit[b] - unit[a] + unit[c]) @ unit.T
+            scores = np.asarray((unit[b] - unit[a] + unit[c]) @ unit.T, dtype=np.float32)
         else:
             scores = combine_cosines(unit[a] @ unit.T, unit[b] @ unit.T, unit[c] @ unit.T, method)
         for given in (a, b, c):
