@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from pmi_spark.errors import InputError
 from pmi_spark.vectors.ranking import largest
@@ -117,9 +121,46 @@ def _scored(scorer: TextScorer, batch: pa.RecordBatch, column: str, first: int) 
 
 def _best_of(tables: list[pa.Table | None], by: str, top: int) -> pa.Table:
     found = [table for table in tables if table is not None]
-    if not found:
-        return pa.table({ROW_NUMBER: pa.array([], pa.int64()), "text": pa.array([], pa.string())})
-    table = pa.concat_tables(found)
+    table = pa.concat_tables(found) if found else pa.table({by: pa.array([], pa.float64())})
     # -inf is no score to `largest`; what has none stands behind all that have.
     scores = np.asarray(table[by].fill_null(np.finfo(np.float64).min))
     return table.take(pa.array(largest(scores, top)))
+
+
+def rank_file(
+    scorer: TextScorer, path: str, column: str, by: str, top: int, to: str | None = None
+) -> tuple[int, pa.Table]:
+    """How many candidates there are, and the ``top`` of them, best first.
+
+    With ``to`` all of them are written there, in this order, as one Parquet file that appears whole; they are in memory
+    for that, where otherwise a batch is. Raises InputError when candidates cannot be read, or ``to`` not be written.
+    """
+    count = 0
+
+    def counted() -> Iterator[pa.RecordBatch]:
+        nonlocal count
+        for batch in read_candidates(path, column):
+            count += len(batch)
+            yield batch
+
+    ranked = rank_candidates(scorer, counted(), column, by, top if to is None else sys.maxsize)
+    if not count:
+        raise InputError(f"no candidates in {path}", cure="write one a line")
+    if to is not None:
+        _write_whole(ranked, Path(to))
+    return count, ranked.slice(0, top)
+
+
+def _write_whole(table: pa.Table, to: Path) -> None:
+    aside = to.with_name(f".{to.name}.{uuid.uuid4().hex}")
+    try:
+        if to.is_dir():
+            raise IsADirectoryError(21, os.strerror(21))
+        pq.write_table(table, aside, compression="zstd")
+        aside.replace(to)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {to}: {error.strerror or error}", cure="name a file in a folder there is"
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ class WordVectors:
     shift: float
     rotation: npt.NDArray[np.float64] | None = None
     vocabulary_fingerprint: str = ""
+    fingerprint: str = ""
     tokens: TokensConfig = field(default_factory=TokensConfig)
     stored_lengths: Floats | None = None
 
@@ -130,6 +131,7 @@ def load_vectors(output: str, tell: Tell = lambda line: None) -> WordVectors:
         shift=gauge.shift,
         rotation=rotation_of(turned) if turned is not None else None,
         vocabulary_fingerprint=str(found.manifest.upstream.get("vocabulary", "")),
+        fingerprint=found.manifest.fingerprint,
         tokens=tokens_settings(output, found.manifest),
         stored_lengths=mapped.lengths,
     )
