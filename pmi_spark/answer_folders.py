@@ -53,7 +53,14 @@ class AnswerFolder:
         with OutputLock(self._artifacts.storage, self._folder).held():
             yield
 
-    def write(self, rows: DataFrame, fingerprint: str, upstream: dict[str, Any], facts: dict[str, Any]) -> Manifest:
+    def write(
+        self,
+        rows: DataFrame,
+        fingerprint: str,
+        configuration: dict[str, Any],
+        upstream: dict[str, Any],
+        facts: dict[str, Any],
+    ) -> Manifest:
         """Run the frame, write its rows, publish them and remove what was there before."""
         start = time.monotonic()
         files = self._artifacts.write_files(self._name, rows, rows.schema)
@@ -62,7 +69,7 @@ class AnswerFolder:
             fingerprint=fingerprint,
             row_count=sum(part.row_count for part in files),
             files=files,
-            configuration={},
+            configuration=configuration,
             upstream=upstream,
             facts=facts,
             versions={"pmi_spark": __version__},

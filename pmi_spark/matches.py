@@ -66,8 +66,8 @@ def match_words(output: str, to: str, limits: MatchLimits, tell: Callable[[str],
         tell(f"matching {len(ids):,} words: {2 * len(ids) ** 2 * vectors.matrix.shape[1]:.1e} flops")
         spark.sparkContext.setJobGroup("matches", "pmi_spark matches", interruptOnCancel=True)
         rows = matched(spark, vectors, ids, limits.depth)
-        facts = {"words": len(ids), **dataclasses.asdict(limits)}
-        return folder.write(rows, identity, {"vectors": vectors.fingerprint}, facts)
+        configuration = {"matches": dataclasses.asdict(limits)}
+        return folder.write(rows, identity, configuration, {"vectors": vectors.fingerprint}, {"words": len(ids)})
 
 
 def chosen_words(vectors: WordVectors, limits: MatchLimits) -> Longs:

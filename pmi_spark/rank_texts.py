@@ -38,8 +38,9 @@ def rank_on_spark(
         scored.unpersist()
     else:
         with folder.held():
-            identity = fingerprint("rank", path, column, by)
-            manifest = folder.write(in_order(scored, column, by), identity, {}, {"order": by})
+            configuration = {"rank": {"candidates": path, "column": column, "by": by}}
+            rows = in_order(scored, column, by)
+            manifest = folder.write(rows, fingerprint(configuration), configuration, {}, {})
         count = manifest.row_count
         best = in_order(spark.read.parquet(*folder.paths()), column, by).limit(top).toArrow()
     if not count:

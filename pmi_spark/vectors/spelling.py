@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os.path import commonprefix
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -32,7 +34,7 @@ def nearest_spellings(words: Words, word_counts: npt.NDArray[np.integer], wanted
     """Words that one or two slips of the finger turn into ``wanted``: one for up to three letters, none for one.
 
     A slip inserts, leaves out or changes a letter or swaps two neighbours (optimal string alignment). Fewer slips come
-    first, then words that begin alike, then frequent ones. Half a second for a million words.
+    first, of as many the longer common beginning, then the more frequent word. Half a second for a million words.
 
     >>> nearest_spellings(Words(pa.array(["over", "river", "rivers", "sea"])), np.array([9, 5, 3, 1]), "rivr", 2)
     ['river', 'rivers']
@@ -43,6 +45,7 @@ def nearest_spellings(words: Words, word_counts: npt.NDArray[np.integer], wanted
     near = words.take(alike)
     found = process.extract(wanted, near, scorer=OSA.distance, score_cutoff=slips, limit=_CANDIDATES)
     ranked = sorted(
-        (distance, word[0] != wanted[0], -int(word_counts[alike[place]]), word) for word, distance, place in found
+        (distance, -len(commonprefix((word, wanted))), -int(word_counts[alike[place]]), word)
+        for word, distance, place in found
     )
     return [word for *_, word in ranked[:count]]

@@ -35,10 +35,10 @@ def test_near_spellings_are_those_within_the_slips_a_length_allows(words, wanted
     assert distances == sorted(distances)
 
 
-def test_of_as_many_slips_words_that_begin_alike_come_first_then_frequent_ones():
-    words = Words.of(["over", "rivera", "rover", "rivet", "driver"])
-    counts = np.array([900, 10, 50, 60, 800])
-    assert nearest_spellings(words, counts, "river", 5) == ["rivet", "rover", "rivera", "driver", "over"]
+def test_of_as_many_slips_the_longer_common_beginning_comes_first_then_the_more_frequent_word():
+    words = Words.of(["over", "rivera", "rover", "rivet", "driver", "raver"])
+    counts = np.array([900, 10, 50, 60, 800, 70])
+    assert nearest_spellings(words, counts, "river", 5) == ["rivera", "rivet", "raver", "rover", "driver"]
 
 
 @pytest.mark.parametrize("wanted", ["", "x", "水"])
