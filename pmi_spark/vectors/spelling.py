@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -45,7 +43,13 @@ def nearest_spellings(words: Words, word_counts: npt.NDArray[np.integer], wanted
     near = words.take(alike)
     found = process.extract(wanted, near, scorer=OSA.distance, score_cutoff=slips, limit=_CANDIDATES)
     ranked = sorted(
-        (distance, -len(commonprefix((word, wanted))), -int(word_counts[alike[place]]), word)
+        (distance, -_common_beginning(word, wanted), -int(word_counts[alike[place]]), word)
         for word, distance, place in found
     )
     return [word for *_, word in ranked[:count]]
+
+
+def _common_beginning(left: str, right: str) -> int:
+    """How many characters two words have in common from the first on."""
+    pairs = zip(left, right, strict=False)
+    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(len(left), len(right)))
