@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 # Words that become Python strings at once where all are gone through.
 _PIECE = 1 << 16
+# So few are compared with every word in turn, 15 ns each, where hashing takes 50.
+_FEW = 3
 
 
 class Words(Sequence[str]):
@@ -75,6 +77,8 @@ class Words(Sequence[str]):
         >>> Words(pa.array(["the", "of", "and"])).find(pa.array(["and", "or"]))
         array([ 2, -1])
         """
+        if len(wanted) <= _FEW:
+            return np.array([pc.index(self.array, word).as_py() for word in wanted], np.int64)
         # The table of hashes is built of the fewer words, and the vocabulary is looked up in it.
         places = pc.index_in(self.array, value_set=wanted)
         ids = np.full(len(wanted), -1, np.int64)
