@@ -308,10 +308,33 @@ class VectorsConfig:
 class QueryConfig:
     """Questions to finished vectors."""
 
-    top: int = setting(10, "answers to print", unit="words", low=1, high=1e6)
+    top: int = setting(10, "answers to print", unit="answers", low=1, high=1e6)
     minimum_count: int = setting(0, "leave out words that occur less often", unit="occurrences", low=0, high=10**12)
     minimum_pairs: float = setting(
         3.0, "with --observed, leave out pairs that met less often", unit="weighted pairs", low=0, high=10**12
+    )
+    depth: int = setting(
+        100,
+        "partners are mutual when each is among so many of the other's first by estimated PMI",
+        unit="words",
+        low=1,
+        high=10_000,
+    )
+    context: int = setting(
+        0,
+        "compare words by their PMI with so many of the most frequent words, 2 or more; 0 compares their vectors",
+        unit="words",
+        low=0,
+        high=2**31 - 1,
+    )
+    method: str = setting("add", "how an analogy's answers are ranked: 3CosAdd or 3CosMul", choices=("add", "mul"))
+    rank_by: str = setting(
+        "mean",
+        "order texts by the mean PMI of a pair of words, whatever their length, or by the sum, which grows with it",
+        choices=("mean", "sum"),
+    )
+    words: int = setting(
+        0, "match so many of the most frequent words among themselves; 0 takes all", unit="words", low=0, high=2**31 - 1
     )
 
 

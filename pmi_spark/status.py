@@ -14,7 +14,7 @@ from pmi_spark.output_lock import LOCK_NAME, Holder
 from pmi_spark.plan import changed_sources
 from pmi_spark.sweep_states import FOLDER as SWEEPS
 from pmi_spark.sweep_states import NOTE as SWEEPS_NOTE
-from pmi_spark.vectors.store import OutputFiles
+from pmi_spark.vectors.files import OutputFiles
 
 
 @dataclass(frozen=True)

@@ -51,10 +51,6 @@ DryRun = Annotated[
         "--dry-run", help="Show ten documents as they will be cut, write nothing. [default: false; true or false]"
     ),
 ]
-Top = Annotated[int | None, typer.Option("--top", help=declared("query.top").describe(), show_default=False)]
-MinimumCount = Annotated[
-    int | None, typer.Option("--minimum-count", help=declared("query.minimum_count").describe(), show_default=False)
-]
 RunDryRun = Annotated[
     bool,
     typer.Option(
@@ -87,5 +83,24 @@ Label = Annotated[
 Retire = Annotated[
     str | None, typer.Option("--retire", help="Take what was added under this label out again. [default: none]")
 ]
-Word = Annotated[str, typer.Argument(help="The word asked about.", show_default=False)]
+Words = Annotated[
+    list[str], typer.Argument(help="The words asked about, one or several.", metavar="WORD...", show_default=False)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object instead of a table. [default: false; true or false]")
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", help="Write every answer there as Parquet. [default: none]", show_default=False),
+]
+
+
+def query_option(flag: str, name: str) -> typer.models.OptionInfo:
+    """An option for the setting ``query.<name>``, with its meaning, default and range."""
+    return typer.Option(flag, help=declared(f"query.{name}").describe(), show_default=False)  # type: ignore[no-any-return]
+
+
+Top = Annotated[int | None, query_option("--top", "top")]
+MinimumCount = Annotated[int | None, query_option("--minimum-count", "minimum_count")]
+Depth = Annotated[int | None, query_option("--depth", "depth")]
 RunOutput = Annotated[str, typer.Option("--output", help="The --output directory of a finished run. [no default]")]

@@ -1,39 +1,60 @@
-"""The commands that ask of what a run made, or how far it is; none of them needs Spark."""
+"""Questions about words, and how far a run is; none of these commands needs Spark."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from pmi_spark.cli.answers import OCCURRENCES, WORD, Column, load, query_setting, show_answers
 from pmi_spark.cli.app import app
-from pmi_spark.cli.options import MinimumCount, RunOutput, Top, Word
-from pmi_spark.config import checked, declared
+from pmi_spark.cli.options import AsJson, Depth, MinimumCount, RunOutput, Top, Words, query_option
+from pmi_spark.errors import InputError
 
-
-def _query_setting(name: str, value: int | None) -> int:
-    return int(checked(f"query.{name}", declared(f"query.{name}").default if value is None else value))
+ESTIMATED = Column("pmi_nats", "PMI, estimated (nats)", ".3f")
+OBSERVED = Column("pmi_nats", "PMI, observed (nats)", ".3f")
+BOTH = (
+    WORD,
+    Column("estimated_pmi_nats", "PMI, estimated (nats)", ".3f"),
+    Column("observed_pmi_nats", "PMI, observed (nats)", ".3f", missing="unseen"),
+    Column("pair_count", "weighted pairs", ",.1f"),
+    OCCURRENCES,
+)
+MUTUAL = (WORD, ESTIMATED, Column("rank", "rank", ","), Column("rank_back", "rank back", ","), OCCURRENCES)
 
 
 @app.command()
-def similar(word: Word, output: RunOutput, top: Top = None, minimum_count: MinimumCount = None) -> None:
-    """Words used alike: the largest cosine between vectors."""
-    from pmi_spark.vectors.query import similar_words
-    from pmi_spark.vectors.store import load_vectors
+def similar(
+    words: Words,
+    output: RunOutput,
+    top: Top = None,
+    minimum_count: MinimumCount = None,
+    context: Annotated[int | None, query_option("--context", "context")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Words used alike: the largest cosine between vectors, or between their PMI with frequent words."""
+    from pmi_spark.vectors.query import ContextSimilarity, similar_words
 
-    limits = _query_setting("top", top), _query_setting("minimum_count", minimum_count)
-    _print_neighbours("cosine", similar_words(load_vectors(output), word, *limits))
+    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
+    contexts = query_setting("context", context)
+    vectors = load(output)
+    if contexts:
+        through = ContextSimilarity(vectors, contexts)
+        found = [(word, through.similar_words(word, *limits)) for word in words]
+        columns = WORD, Column("correlation", "correlation", ".3f"), OCCURRENCES
+    else:
+        found = [(word, similar_words(vectors, word, *limits)) for word in words]
+        columns = WORD, Column("cosine", "cosine", ".3f"), OCCURRENCES
+    show_answers("similar", columns, found, as_json, output=output, contexts=contexts)
 
 
 @app.command()
 def related(
-    word: Word,
+    words: Words,
     output: RunOutput,
     top: Top = None,
     minimum_count: MinimumCount = None,
@@ -43,40 +64,72 @@ def related(
             "--observed", help="Counted PMI of pairs that met, not the estimate. [default: false; true or false]"
         ),
     ] = False,
-    minimum_pairs: Annotated[
-        float | None,
-        typer.Option("--minimum-pairs", help=declared("query.minimum_pairs").describe(), show_default=False),
-    ] = None,
+    both: Annotated[
+        bool,
+        typer.Option(
+            "--both",
+            help="By the estimate, with the counted PMI beside it; pairs that the table does not have are marked. "
+            "[default: false; true or false]",
+        ),
+    ] = False,
+    mutual: Annotated[
+        bool,
+        typer.Option(
+            "--mutual",
+            help="Those alone that also rank the word among their own, with both ranks. "
+            "[default: false; true or false]",
+        ),
+    ] = False,
+    depth: Depth = None,
+    minimum_pairs: Annotated[float | None, query_option("--minimum-pairs", "minimum_pairs")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Words that want each other: the largest PMI, estimated from the vectors, so also for pairs that never met."""
-    from pmi_spark.vectors.query import related_observed, related_words
-    from pmi_spark.vectors.store import load_vectors
+    from pmi_spark.vectors.query import related_both, related_mutual, related_observed, related_words
 
-    limits = _query_setting("top", top), _query_setting("minimum_count", minimum_count)
-    least = declared("query.minimum_pairs").default if minimum_pairs is None else minimum_pairs
-    least = float(checked("query.minimum_pairs", least))
-    found = load_vectors(output)
-    if observed:
-        _print_neighbours("PMI, observed", related_observed(output, found, word, *limits, minimum_pairs=least))
+    if observed + both + mutual > 1:
+        raise InputError("--observed, --both and --mutual do not go together", cure="give one of them")
+    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
+    least, reach = float(query_setting("minimum_pairs", minimum_pairs)), query_setting("depth", depth)
+    vectors = load(output)
+    if both:
+        show_answers(
+            "related", BOTH, [(w, related_both(output, vectors, w, *limits)) for w in words], as_json, by="both"
+        )
+    elif mutual:
+        partners = [(word, related_mutual(vectors, word, *limits, depth=reach)) for word in words]
+        show_answers("related", MUTUAL, partners, as_json, by="mutual", depth=reach)
+    elif observed:
+        met = [(word, related_observed(output, vectors, word, *limits, minimum_pairs=least)) for word in words]
+        show_answers("related", (WORD, OBSERVED, OCCURRENCES), met, as_json, by="observed", minimum_pairs=least)
     else:
-        _print_neighbours("PMI, estimated", related_words(found, word, *limits))
-
-
-def _print_neighbours(score_name: str, neighbours: Sequence[Any]) -> None:
-    table = Table("word", score_name, "occurrences", box=None, pad_edge=False)
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for neighbour in neighbours:
-        table.add_row(Text(neighbour.word), f"{neighbour.score:.3f}", f"{neighbour.word_count:,}")
-    Console().print(table, markup=False, highlight=False)
+        estimated = [(word, related_words(vectors, word, *limits)) for word in words]
+        show_answers("related", (WORD, ESTIMATED, OCCURRENCES), estimated, as_json, by="estimated")
 
 
 @app.command()
-def status(
+def analogy(
+    first: Annotated[str, typer.Argument(help="A, as in man.", show_default=False, metavar="A")],
+    second: Annotated[str, typer.Argument(help="B, what A is to it: king.", show_default=False, metavar="B")],
+    third: Annotated[str, typer.Argument(help="C: woman is to which word?", show_default=False, metavar="C")],
     output: RunOutput,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object instead of a table. [default: false; true or false]")
-    ] = False,
+    top: Top = None,
+    minimum_count: MinimumCount = None,
+    method: Annotated[str | None, query_option("--method", "method")] = None,
+    as_json: AsJson = False,
 ) -> None:
+    """A is to B as C is to which word? By 3CosAdd or 3CosMul, with both scores."""
+    from pmi_spark.vectors.query import analogous_words
+
+    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
+    chosen, asked = query_setting("method", method), (first, second, third)
+    found = analogous_words(load(output), asked, *limits, method=chosen)
+    columns = WORD, Column("cos_add", "3CosAdd", ".3f"), Column("cos_mul", "3CosMul", ".3f"), OCCURRENCES
+    show_answers("analogy", columns, [(" ".join(asked), found)], as_json, output=output, method=chosen)
+
+
+@app.command()
+def status(output: RunOutput, as_json: AsJson = False) -> None:
     """How far a run is: its stages, their sizes and seconds, the current sweep, who is writing. Needs no Spark."""
     from pmi_spark.status import read_status, status_rows
 

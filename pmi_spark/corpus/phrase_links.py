@@ -61,6 +61,23 @@ class JoinRule:
             between >>= self.digit_bits
         return self.delimiter.join(["", *reversed(words), ""]) if words else self.delimiter
 
+    def parse_between(self, spelled: str) -> int:
+        """The number of what stands between the two words; ValueError when it is no row of connectors.
+
+        >>> rule = JoinRule("_", ("of", "the"))
+        >>> [rule.parse_between(rule.spell_between(between)) for between in (0, 0b01_10, 0b10)]
+        [0, 6, 2]
+        """
+        between, rest = 0, spelled
+        while rest != self.delimiter:
+            fitting = [word for word in self.connectors if rest.startswith(f"{self.delimiter}{word}{self.delimiter}")]
+            if not fitting:
+                raise ValueError(f"{spelled!r} is no row of connectors")
+            longest = max(fitting, key=len)
+            between = between << self.digit_bits | self.connectors.index(longest) + 1
+            rest = rest[len(self.delimiter) + len(longest) :]
+        return between
+
     def connector_of_code(self, dictionary: pa.Array) -> Ids:
         """For each word of a dictionary the digit of the connector it is, 0 for other words."""
         found = pc.index_in(dictionary, pa.array(self.connectors, pa.string())).fill_null(-1)

@@ -1,9 +1,12 @@
-"""Finished artifacts read with pyarrow alone: vectors into memory, rows of the PMI table on demand."""
+"""Word vectors read without Spark, mapped or in memory, and rows of the PMI table on demand."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -11,74 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.fs as pafs
 
 from pmi_spark.artifacts import MANIFEST_NAME, Manifest
+from pmi_spark.config import TokensConfig
 from pmi_spark.errors import InputError, RunError
 from pmi_spark.parquet_files import SPARK_SCHEMA_KEY
+from pmi_spark.vectors.files import ArtifactFiles, OutputFiles, read_artifact
+from pmi_spark.vectors.mapped import Entry, Mapped, entry_of, open_entry, write_entry
+from pmi_spark.vectors.words import Words
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.integer]
+# Who is told, a line each, when vectors are written to the cache or cannot be.
+Tell = Callable[[str], None]
 
-
-class OutputFiles:
-    """Files of an output directory, read by pyarrow: on a local disk, or where a URI says.
-
-    Raises InputError where the place cannot be reached.
-    """
-
-    def __init__(self, output: str) -> None:
-        self._output = output
-        # Hadoop writes local paths as file:/a/b, which pyarrow does not take for a URI.
-        place = output if output.startswith("file://") else output.removeprefix("file:")
-        try:
-            self.system, root = pafs.FileSystem.from_uri(place) if "://" in place else (pafs.LocalFileSystem(), place)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._unreadable(error) from error
-        self.root = root.rstrip("/")
-
-    def read_text(self, name: str) -> str | None:
-        """The text of a small file, None when it is not there."""
-        try:
-            with self.system.open_input_stream(f"{self.root}/{name}") as stream:
-                return str(stream.read().decode("utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, pa.ArrowInvalid) as error:
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> InputError:
-        return InputError(f"cannot read {self._output}: {error}", cure="check the path and its permissions")
-
-
-def read_artifact(output: str, name: str, side: bool = False, **scan: Any) -> tuple[pa.Table, Manifest]:
-    """Rows of an artifact, or of its side table, from the files its manifest names, and the manifest.
-
-    ``scan`` goes to pyarrow's ``to_table``. Where a run publishes a successor meanwhile, and removes the files, that is
-    what is read.
-
-    Raises InputError when there is no complete artifact, RunError when its files are missing or damaged.
-    """
-    found = OutputFiles(output)
-    folder = f"{found.root}/{name}"
-    manifest = _read_manifest(found, name, output)
-    while True:
-        paths = [f"{folder}/{part.name}" for part in (manifest.side_files if side else manifest.files)]
-        try:
-            return ds.dataset(paths, filesystem=found.system, format="parquet").to_table(**scan), manifest
-        except (OSError, pa.ArrowException) as error:
-            before, manifest = manifest, _read_manifest(found, name, output)
-            if manifest == before:
-                raise RunError(f"{folder} is damaged: {error}", cure=f"run `pmi-spark {name}` again") from error
-
-
-def _read_manifest(found: OutputFiles, name: str, output: str) -> Manifest:
-    text = found.read_text(f"{name}/{MANIFEST_NAME}")
-    # Empty where a store shows a file before it is whole.
-    if not text:
-        raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
-    return Manifest.from_json(text, where=f"{found.root}/{name}/{MANIFEST_NAME}")
+# Smaller artifacts are decoded in half a second, and kept in memory alone.
+MAPPED_FROM_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -86,10 +37,11 @@ class WordVectors:
     """All word vectors by word id, with the gauge they were written in.
 
     ``matrix`` (words x d) is E |L|^p, times ``rotation`` R where the axes are those of an earlier run;
-    ``eigenvalues`` are L, ``exponent`` is p; an estimate adds ``shift`` (nats).
+    ``eigenvalues`` are L, ``exponent`` is p; an estimate adds ``shift`` (nats). ``tokens`` are the run's settings of
+    that name: how its texts were cut. ``stored_lengths`` are those of the rows, where they need not be computed.
     """
 
-    words: list[str]
+    words: Sequence[str]
     word_counts: npt.NDArray[np.int64]
     matrix: Floats
     eigenvalues: npt.NDArray[np.float64]
@@ -97,16 +49,48 @@ class WordVectors:
     shift: float
     rotation: npt.NDArray[np.float64] | None = None
     vocabulary_fingerprint: str = ""
+    fingerprint: str = ""
+    tokens: TokensConfig = field(default_factory=TokensConfig)
+    stored_lengths: Floats | None = None
 
     @cached_property
     def ids(self) -> dict[str, int]:
+        """{word: id}: a second and 100 MB for a million words; for a few of them :meth:`find` is enough."""
         return {word: word_id for word_id, word in enumerate(self.words)}
 
     @cached_property
+    def word_array(self) -> Words:
+        """The words as an Arrow array."""
+        return Words.of(self.words)
+
+    def find(self, words: Sequence[str]) -> npt.NDArray[np.int64]:
+        """The id of each word, -1 for those that are unknown."""
+        distinct = list(dict.fromkeys(words))
+        ids = dict(zip(distinct, self.word_array.find(pa.array(distinct, pa.string())).tolist(), strict=True))
+        return np.array([ids[word] for word in words], dtype=np.int64)
+
+    @cached_property
+    def lengths(self) -> Floats:
+        """The lengths of the vectors, 1 where one is 0: what a product is divided by to become a cosine."""
+        found = np.linalg.norm(self.matrix, axis=1) if self.stored_lengths is None else self.stored_lengths
+        return np.where(found > 0, found, np.float32(1)).astype(np.float32)
+
+    @cached_property
     def unit_matrix(self) -> Floats:
-        """The vectors scaled to length 1; a vector of length 0 stays 0."""
-        lengths = np.linalg.norm(self.matrix, axis=1, keepdims=True)
-        return np.asarray(self.matrix / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        """The vectors scaled to length 1, all of them in memory; a vector of length 0 stays 0."""
+        return np.asarray(self.matrix / self.lengths[:, None], dtype=np.float32)
+
+    def cosines(self, word_id: int) -> Floats:
+        """The cosine of every word with one: a product of n x d, and nothing else of that size is held."""
+        return np.asarray(self.matrix @ (self.matrix[word_id] / self.lengths[word_id]) / self.lengths)
+
+    def estimates(self, summed: npt.NDArray[np.floating], words: int = 1) -> Floats:
+        """Estimated PMI (nats) of every word with a set of ``words`` words whose vectors sum to ``summed`` (d).
+
+        sum_j PMI_hat(i, j) = words * shift + v_i' D sum_j v_j
+        """
+        products = self.matrix @ (self.pmi_metric @ summed).astype(np.float32)
+        return np.asarray(words * self.shift + products, dtype=np.float32)
 
     @cached_property
     def pmi_metric(self) -> npt.NDArray[np.float64]:
@@ -123,27 +107,77 @@ class WordVectors:
         return np.asarray(self.shift + products, dtype=np.float32)
 
 
-def load_vectors(output: str) -> WordVectors:
-    """Read the ``vectors`` artifact of a run: 4 d bytes a word. Raises InputError when there is none."""
-    table, manifest = read_artifact(output, "vectors")
-    table = table.sort_by("word_id").combine_chunks()
-    gauge = gauge_of(table.schema)
-    turned = None
-    if manifest.side_files:
-        turned, of = read_artifact(output, "vectors", side=True)
-        if of != manifest:
-            # A run has published other vectors in between.
-            return load_vectors(output)
+def load_vectors(output: str, tell: Tell = lambda line: None) -> WordVectors:
+    """The ``vectors`` artifact of a run: 4 d bytes a word, in memory where they are few.
+
+    From MAPPED_FROM_BYTES on they are mapped from the user's cache ($XDG_CACHE_HOME, else ~/.cache), which the first
+    load writes: see :mod:`pmi_spark.vectors.mapped`. Where it cannot be written they are read into memory. Raises
+    InputError when there is no artifact, RunError when it is damaged. Where a run publishes others meanwhile, and
+    removes the files, those are what is read.
+    """
+    while True:
+        found = ArtifactFiles.find(output, "vectors")
+        try:
+            return _load(output, found, tell)
+        except RunError:
+            if not found.was_replaced():
+                raise
+
+
+def _load(output: str, found: ArtifactFiles, tell: Tell) -> WordVectors:
+    gauge = gauge_of(found.schema())
+    turned = found.read(side=True) if found.manifest.side_files else None
+    mapped = _map(found, tell) if sum(part.size_bytes for part in found.manifest.files) >= MAPPED_FROM_BYTES else None
+    if mapped is None:
+        table = found.read().sort_by("word_id").combine_chunks()
+        words = table["word"].combine_chunks()
+        mapped = Mapped(words, np.asarray(table["word_count"]), matrix_of(table["vector"]), None)
     return WordVectors(
-        words=table["word"].to_pylist(),
-        word_counts=np.asarray(table["word_count"]),
-        matrix=matrix_of(table["vector"]),
+        words=Words(mapped.words),
+        word_counts=mapped.word_counts,
+        matrix=mapped.matrix,
         eigenvalues=gauge.eigenvalues,
         exponent=gauge.exponent,
         shift=gauge.shift,
         rotation=rotation_of(turned) if turned is not None else None,
-        vocabulary_fingerprint=str(manifest.upstream.get("vocabulary", "")),
+        vocabulary_fingerprint=str(found.manifest.upstream.get("vocabulary", "")),
+        fingerprint=found.manifest.fingerprint,
+        tokens=tokens_settings(output, found.manifest),
+        stored_lengths=mapped.lengths,
     )
+
+
+def tokens_settings(output: str, vectors: Manifest) -> TokensConfig:
+    """The [tokens] settings that a run's text was cut with; where its tokens are gone, those its vectors name."""
+    text = OutputFiles(output).read_text(f"tokens/{MANIFEST_NAME}")
+    manifest = vectors if not text else Manifest.from_json(text, where=f"{output}/tokens/{MANIFEST_NAME}")
+    settings = manifest.configuration.get("tokens", {})
+    known = {entry.name for entry in dataclasses.fields(TokensConfig)}
+    return TokensConfig(**{name: value for name, value in settings.items() if name in known})
+
+
+def _map(found: ArtifactFiles, tell: Tell) -> Mapped | None:
+    """The vectors mapped from the cache, which is written where it does not hold them; None where it cannot be."""
+    rows, identity = found.manifest.row_count, found.identity()
+    entry = entry_of(f"{found.files.system.type_name}:{found.folder}", identity)
+    if entry is None:
+        return None
+    mapped = open_entry(entry, rows)
+    if mapped is None and _write_to_cache(entry, found, identity, tell):
+        mapped = open_entry(entry, rows)
+    return mapped
+
+
+def _write_to_cache(entry: Entry, found: ArtifactFiles, identity: list[Any], tell: Tell) -> bool:
+    rows, start = found.manifest.row_count, time.monotonic()
+    tell(f"making {rows:,} vectors ready to be mapped, once, in {entry.location}")
+    try:
+        write_entry(entry, found.tables(), rows, unchanged=lambda: found.identity() == identity)
+    except (OSError, ValueError) as error:
+        tell(f"read into memory, for the cache cannot hold them: {error}")
+        return False
+    tell(f"{rows:,} vectors are ready to be mapped, {time.monotonic() - start:.1f} s")
+    return True
 
 
 def rotation_of(table: pa.Table) -> npt.NDArray[np.float64]:

@@ -122,7 +122,7 @@ def test_observed_without_a_pmi_artifact_is_a_usage_failure(capsys, tmp_path, wr
 @pytest.mark.parametrize("options", [("similar",), ("related",), ("related", "--observed")])
 def test_an_unknown_word_gets_its_nearest_spellings(capsys, finished_run, options):
     line = failure(capsys, *options, "castel", "--output", str(finished_run))
-    assert line == "pmi-spark: unknown word castel; nearest spellings: castle"
+    assert line == "pmi-spark: unknown word 'castel'; near: castle"
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_similar_prints_word_cosine_and_occurrences(capsys, finished_run):
 
 def test_related_prints_the_estimate(capsys, finished_run, estimated_table):
     rows = answers(capsys, "related", "king", "--output", str(finished_run))
-    assert rows[0] == ["word", "PMI, estimated", "occurrences"]
+    assert rows[0] == ["word", "PMI, estimated (nats)", "occurrences"]
     assert len(rows) == 6
     by_word = {word: score for word, score, _ in rows[1:]}
     assert by_word["queen"] == f"{estimated_table[0, 1]:.3f}"
@@ -165,7 +165,7 @@ def test_related_prints_the_estimate(capsys, finished_run, estimated_table):
 def test_related_observed_prints_counted_pmi_of_pairs_that_met_often_enough(capsys, finished_run):
     command = ("related", "king", "--output", str(finished_run), "--observed")
     assert answers(capsys, *command) == [
-        ["word", "PMI, observed", "occurrences"],
+        ["word", "PMI, observed (nats)", "occurrences"],
         ["queen", "2.000", "500"],
         ["crown", "1.000", "200"],
     ]

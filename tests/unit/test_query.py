@@ -3,9 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pmi_spark.errors import EXIT_USAGE, InputError
+from pmi_spark.config import TokensConfig
+from pmi_spark.errors import EXIT_USAGE, ConfigurationError, InputError
 from pmi_spark.vectors.query import (
+    ContextSimilarity,
+    analogous_words,
     nearest_spellings,
+    related_both,
+    related_mutual,
     related_observed,
     related_words,
     similar_words,
@@ -120,10 +125,93 @@ def test_a_word_is_found_as_written_before_it_is_lowered():
     assert [word_id(vectors, word) for word in ("US", "us", "Us", "WORD")] == [0, 1, 1, 2]
 
 
+def test_a_run_that_did_not_lower_its_text_does_not_lower_a_word():
+    words, counts = ["Paris", "paris"], np.array([2, 1])
+    matrix = np.ones((2, 1), np.float32)
+    lowered = WordVectors(words[1:], counts[1:], matrix[1:], np.ones(1), 0.5, 0.0)
+    kept = WordVectors(words[:1], counts[:1], matrix[:1], np.ones(1), 0.5, 0.0, tokens=TokensConfig(lower=False))
+    assert word_id(lowered, "Paris") == 0
+    assert word_id(kept, "Paris") == 0
+    with pytest.raises(InputError, match="unknown word 'paris'; near: Paris"):
+        word_id(kept, "paris")
+
+
+def test_a_word_is_folded_as_the_run_folded_its_text():
+    tokens = TokensConfig(digits="zero", normalize="nfkc")
+    vectors = WordVectors(["mp0"], np.array([1]), np.ones((1, 1), np.float32), np.ones(1), 0.5, 0.0, tokens=tokens)
+    assert word_id(vectors, "ＭＰ３") == 0
+
+
+def test_both_pmis_stand_side_by_side_and_unseen_pairs_are_told(finished_run, vectors, estimated_table):
+    relations = related_both(str(finished_run), vectors, "crown", top=10)
+    assert [entry.word for entry in relations] == [entry.word for entry in related_words(vectors, "crown", top=10)]
+    by_word = {entry.word: entry for entry in relations}
+    assert (by_word["queen"].observed, by_word["queen"].pair_count) == (1.5, 9.0)
+    assert (by_word["river"].observed, by_word["river"].pair_count) == (None, 0.0)
+    for entry in relations:
+        assert entry.estimated == pytest.approx(estimated_table[3, vectors.ids[entry.word]], abs=1e-5)
+
+
+def test_mutual_partners_carry_the_estimate_and_both_ranks(vectors, estimated_table):
+    table = estimated_table.copy()
+    np.fill_diagonal(table, -np.inf)
+    ranks = (-table).argsort(axis=1).argsort(axis=1) + 1
+    for own, word in enumerate(vectors.words):
+        for depth in (1, 2, 5):
+            found = related_mutual(vectors, word, top=10, minimum_count=0, depth=depth)
+            expected = [other for other in range(6) if other != own and ranks[own, other] <= depth >= ranks[other, own]]
+            assert {entry.word for entry in found} == {vectors.words[other] for other in expected}
+            for entry in found:
+                other = vectors.ids[entry.word]
+                assert (entry.rank, entry.rank_back) == (ranks[own, other], ranks[other, own])
+                assert entry.score == pytest.approx(table[own, other], abs=1e-5)
+
+
+def test_words_too_rare_are_no_ones_mutual_partners_and_make_room(vectors, estimated_table):
+    found = related_mutual(vectors, "boat", top=10, minimum_count=200, depth=5)
+    kept = [0, 1, 2, 3]
+    assert [entry.word for entry in found] == [
+        vectors.words[other] for other in sorted(kept, key=lambda other: -estimated_table[5, other])
+    ]
+    assert {entry.rank for entry in found} == {1, 2, 3, 4}
+
+
+def test_an_analogy_tells_both_scores_and_ranks_by_the_one_asked_for(vectors):
+    unit = vectors.matrix.astype(np.float64) / np.linalg.norm(vectors.matrix, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    a, b, c = 0, 1, 2
+    added = cosines[b] - cosines[a] + cosines[c]
+    shifted = (cosines + 1) / 2
+    multiplied = shifted[b] * shifted[c] / (shifted[a] + 0.001)
+    for method, scores in (("add", added), ("mul", multiplied)):
+        found = analogous_words(vectors, ["king", "queen", "castle"], top=5, method=method)
+        assert [entry.word for entry in found] == [
+            vectors.words[k] for k in sorted((3, 4, 5), key=lambda k: -scores[k])
+        ]
+        for entry in found:
+            own = vectors.ids[entry.word]
+            assert entry.added == pytest.approx(added[own], abs=1e-5)
+            assert entry.multiplied == pytest.approx(multiplied[own], rel=1e-4)
+
+
+def test_context_similarity_is_the_correlation_of_pmi_with_the_most_frequent_words(vectors, estimated_table):
+    for contexts in (2, 4, 6):
+        correlations = np.corrcoef(estimated_table[:, :contexts])
+        through = ContextSimilarity(vectors, contexts)
+        for own, word in enumerate(vectors.words):
+            for answer in through.similar_words(word, top=10):
+                assert answer.score == pytest.approx(correlations[own, vectors.ids[answer.word]], abs=1e-4)
+
+
+def test_one_context_has_no_correlation(vectors):
+    with pytest.raises(ConfigurationError, match=r"query\.context = 1"):
+        ContextSimilarity(vectors, 1)
+
+
 def test_an_unknown_word_is_told_with_its_nearest_spellings(vectors):
     with pytest.raises(InputError) as caught:
         word_id(vectors, "Quean")
-    assert str(caught.value) == "unknown word Quean; nearest spellings: queen"
+    assert str(caught.value) == "unknown word 'Quean'; near: queen"
     assert caught.value.exit_status == EXIT_USAGE
 
 
@@ -134,7 +222,7 @@ def test_a_word_like_no_other_says_so(vectors):
 
 @pytest.mark.parametrize("ask", [similar_words, related_words])
 def test_an_unknown_word_is_never_a_zero_vector(vectors, ask):
-    with pytest.raises(InputError, match="unknown word castel; nearest spellings: castle"):
+    with pytest.raises(InputError, match="unknown word 'castel'; near: castle"):
         ask(vectors, "castel", top=3)
 
 
