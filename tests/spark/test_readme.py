@@ -43,6 +43,10 @@ def folder_with_texts(tmp_path: Path) -> Path:
     texts = tmp_path / "texts"
     texts.mkdir()
     (texts / "part-0.txt").write_text("\n".join(lines), encoding="utf-8")
+    for number, day in enumerate(("2026-11-25", "2026-11-26")):
+        folder = tmp_path / "days" / day
+        folder.mkdir(parents=True)
+        (folder / "part-0.txt").write_text("\n".join(lines[number::9]), encoding="utf-8")
     return tmp_path
 
 
