@@ -22,6 +22,7 @@ from pmi_spark.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_USAGE, PmiS
 # isort: off
 import pmi_spark.cli.stage_commands
 import pmi_spark.cli.question_commands
+import pmi_spark.cli.report_commands
 import pmi_spark.cli.machine_commands  # noqa: F401
 # isort: on
 
