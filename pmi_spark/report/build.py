@@ -9,7 +9,8 @@ import numpy as np
 
 from pmi_spark import __version__
 from pmi_spark.errors import RunError
-from pmi_spark.factorization.lengths import LengthFit, fit_lengths
+from pmi_spark.factorization.lengths import fit_lengths
+from pmi_spark.report.figures import LengthLine
 from pmi_spark.report.page import MOST_PAGE_BYTES, asset, render_page, word_data
 from pmi_spark.report.run_files import RunFiles, write_whole
 from pmi_spark.report.sections import (
@@ -54,8 +55,8 @@ def build_page(run: RunFiles) -> str:
         corpus_section(run),
         vocabulary_section(run),
         pmi_section(run),
-        training_section(run, space, None if space is None else length_fit(run, space)),
-        evaluation_section(run.evaluation()),
+        training_section(run, space, None if space is None else length_line(run, space)),
+        evaluation_section(run),
         run_section(run, status_rows(read_status(run.output))),
     ]
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
@@ -73,10 +74,10 @@ def build_page(run: RunFiles) -> str:
     )
 
 
-def length_fit(run: RunFiles, space: Space) -> LengthFit:
+def length_line(run: RunFiles, space: Space) -> LengthLine:
     """As the vectors stage fitted it, or fitted now: vectors that were folded in have none in their manifest."""
     told = run.facts("vectors").get("squared_length")
-    if told is not None:
-        return LengthFit(**told)
-    # |v|^2 = L E^2 for one axis of eigenvalue 1 and entries |v|.
-    return fit_lengths(np.sqrt(space.squares)[:, None], np.ones(1), space.all_counts)
+    if told is None:
+        # |v|^2 = L E^2 for one axis of eigenvalue 1 and entries |v|.
+        told = fit_lengths(np.sqrt(space.squares)[:, None], np.ones(1), space.all_counts)._asdict()
+    return LengthLine(told["spearman"], told["slope"], told["intercept"])

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from pmi_spark.report.figures import Density, PmiHistogram, RankCurve, Sweep
+from pmi_spark.report.figures import Density, LengthLine, PmiHistogram, RankCurve, Sweep
 from pmi_spark.report.svg import Axis, Element, Plot, node, padded
 
 Value = TypeVar("Value")
@@ -205,8 +205,9 @@ def sweep_chart(
     return Chart(name, title, text, plot, Table(("sweep", unit, "seconds"), rows))
 
 
-def length_chart(grid: Density, spearman: float, slope: float, intercept: float) -> Chart:
+def length_chart(grid: Density, fitted: LengthLine) -> Chart:
     """|v|^2 against -log p over all words: how many words in each cell, each column's median, the line fitted."""
+    spearman, slope, intercept = fitted
     left, right = float(grid.x_edges[0]), float(grid.x_edges[-1])
     low, high = float(grid.y_edges[0]), float(grid.y_edges[-1])
     sign = "−" if slope < 0 else "+"

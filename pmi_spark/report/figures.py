@@ -168,6 +168,14 @@ def density(x: Doubles, y: Doubles, columns: int = 40, rows: int = 30) -> Densit
     return Density(x_edges, y_edges, counts.astype(np.int64), medians, int(len(y) - inside.sum()))
 
 
+class LengthLine(NamedTuple):
+    """|v|^2 over words: Spearman's rho with -log p, and the line |v|^2 = intercept + slope (-log p)."""
+
+    spearman: float
+    slope: float
+    intercept: float
+
+
 class Sweep(NamedTuple):
     """One sweep as the manifest tells it; None where there was nothing to measure."""
 

@@ -68,6 +68,7 @@ def word_data(space: PackedSpace, word_map: WordMap | None) -> str:
             "steps": LAYOUT_STEPS,
             "clusters": word_map.clusters.tolist(),
             "names": word_map.names,
+            "held": word_map.held_share,
         }
     return json_block("word-data", data)
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from pmi_spark.artifacts import CORE_STAGES
 from pmi_spark.corpus.account import account_rows
-from pmi_spark.factorization.lengths import LengthFit
 from pmi_spark.increments import INCREMENTS
 from pmi_spark.report import figures
 from pmi_spark.report.charts import (
@@ -106,9 +105,9 @@ def pmi_section(run: RunFiles) -> Element:
     return section("pmi", "PMI", figures_row(pmi_chart(histogram).element()))
 
 
-def training_section(run: RunFiles, space: Space | None, fit: LengthFit | None) -> Element:
+def training_section(run: RunFiles, space: Space | None, line: figures.LengthLine | None) -> Element:
     """Loss and held-out error a sweep, squared length against rarity."""
-    if space is None or fit is None:
+    if space is None or line is None:
         return section("training", "Vectors", absent("vectors"))
     sweeps = figures.sweep_rows(run.facts("vectors"))
     charts = [
@@ -123,13 +122,14 @@ def training_section(run: RunFiles, space: Space | None, fit: LengthFit | None) 
     ]
     occurs = space.all_counts > 0
     rarity = -np.log(space.all_counts[occurs] / space.all_counts.sum())
-    lengths = length_chart(figures.density(rarity, space.squares[occurs]), *fit)
+    lengths = length_chart(figures.density(rarity, space.squares[occurs]), line)
     drawn = [chart.element() for chart in charts if chart is not None]
     return section("training", "Vectors", figures_row(*drawn, lengths.element()))
 
 
-def evaluation_section(found: Mapping[str, Any]) -> Element | None:
+def evaluation_section(run: RunFiles) -> Element | None:
     """The scores that ``pmi-spark evaluate`` left, each with its coverage; None when it was not run."""
+    found = run.evaluation()
     similarity = {"file": "file", "spearman": "Spearman", "pearson": "Pearson"}
     tables = [_scores("Word similarity", found.get("similarity"), similarity, "pairs")]
     for entry in found.get("analogies") or []:
@@ -143,7 +143,11 @@ def evaluation_section(found: Mapping[str, Any]) -> Element | None:
     lengths = {"vectors": "vectors", "spearman": "Spearman", "slope": "slope", "words": "words"}
     tables.append(_scores("‖v‖² against −log p", found.get("squared_length"), lengths))
     told = [table for table in tables if table is not None]
-    return section("evaluation", "Evaluation", *told) if told else None
+    if not told:
+        return None
+    now = run.manifests["vectors"].fingerprint if "vectors" in run.manifests else None
+    others = node("p", "These are scores of vectors that are no longer here.", class_="absent")
+    return section("evaluation", "Evaluation", others if found.get("vectors", now) != now else None, *told)
 
 
 def _scores(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ CLUSTER_NAMES = 4
 SEED = 1
 # t-SNE is asked for the neighbours of each word in so many principal axes, as its authors advise.
 AXES = 50
+# Gradient steps of t-SNE, the first 250 with neighbours drawn together.
+STEPS = 500
 # Of fewer words there is no neighbourhood to lay out.
 FEWEST_WORDS = 50
 
@@ -76,14 +79,22 @@ def principal_axes(rows: Floats, most: int) -> tuple[Floats, float]:
 
 
 def _neighbour_layout(axes: Floats) -> Floats | None:
-    """t-SNE from the principal axes; None where scikit-learn is not installed."""
+    """t-SNE from the principal axes; None where scikit-learn is not installed, or all words point the same way."""
     try:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits
     except ImportError:
         return None
-    start = axes[:, :2] / np.std(axes[:, 0]) * 1e-4
-    found = TSNE(init=start, perplexity=min(30, len(axes) / 4), metric="cosine", random_state=SEED, n_jobs=1)
-    return np.asarray(found.fit_transform(axes), np.float32)
+    spread = np.std(axes[:, 0])
+    if not spread:
+        return None
+    start = axes[:, :2] / spread * 1e-4
+    perplexity = min(30, len(axes) / 4)
+    # One thread: the same picture every time, and threads that wait for each other by spinning are slow on a machine
+    # that has other work.
+    with threadpool_limits(1):
+        found = TSNE(init=start, perplexity=perplexity, metric="cosine", max_iter=STEPS, random_state=SEED, n_jobs=1)
+        return np.asarray(found.fit_transform(axes), np.float32)
 
 
 def _fitted(layout: Floats) -> Floats:
@@ -98,10 +109,13 @@ def cluster(rows: Floats) -> Ids:
 
     One for every WORDS_A_CLUSTER words and MOST_CLUSTERS at most; empty ones are left out.
     """
-    wanted = max(1, min(MOST_CLUSTERS, len(rows) // WORDS_A_CLUSTER))
+    directions = len(np.unique(rows.round(4), axis=0))
+    wanted = max(1, min(MOST_CLUSTERS, len(rows) // WORDS_A_CLUSTER, directions))
     if wanted == 1:
         return np.zeros(len(rows), np.int64)
-    _, labels = kmeans2(rows.astype(np.float64), wanted, iter=30, minit="++", seed=SEED, missing="warn")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "One of the clusters is empty", UserWarning)
+        _, labels = kmeans2(rows.astype(np.float64), wanted, iter=30, minit="++", seed=SEED, missing="warn")
     found, places, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     rank = np.empty(len(found), np.int64)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(found))

@@ -8,13 +8,18 @@ const LABEL_PIXELS = 13;
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "ink"];
 const SVG = "http://www.w3.org/2000/svg";
 
-function startMap({ words, counts, layouts, steps, clusters, names, go }) {
+function startMap({ words, counts, layouts, steps, clusters, names, held, go }) {
   const canvas = document.getElementById("map-canvas");
   const place = document.getElementById("map-place");
   const toWord = document.getElementById("zoom-word");
   const pen = canvas.getContext("2d");
   const size = clusters.length;
   let layout = Object.keys(layouts)[0];
+  const describeLayout = () => {
+    const kept = layout === "PCA" ? `the two principal axes, which hold ${(100 * held).toFixed(1)} % of the squared distances` : "t-SNE, which keeps neighbours together and not distances";
+    document.getElementById("map-note").textContent =
+      `The ${size.toLocaleString("en")} most frequent words, in ${names.length} clusters (k-means over directions), laid out by ${kept}.`;
+  };
   let view = { x: 0, y: 0, zoom: 1 };
   let shown = null; // The cluster that is not dimmed; null: all.
   let word = null; // {own, neighbours} of the search.
@@ -301,6 +306,7 @@ function startMap({ words, counts, layouts, steps, clusters, names, go }) {
     button.addEventListener("click", () => {
       layout = name;
       [...choices.children].forEach((other) => other.setAttribute("aria-pressed", String(other.textContent === layout)));
+      describeLayout();
       whole();
     });
     if (Object.keys(layouts).length > 1) choices.append(button);
@@ -315,5 +321,6 @@ function startMap({ words, counts, layouts, steps, clusters, names, go }) {
   }
   document.addEventListener("colours", recolour);
   recolour();
+  describeLayout();
   new ResizeObserver(redraw).observe(canvas);
 }
