@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
-from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Manifest
+from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Manifest, PartFile
 from pmi_spark.errors import InputError, RunError
 from pmi_spark.vectors.store import OutputFiles
 
-# Rows decoded at a time: 79 MB of vectors at 300 dimensions, 7 MB of PMI.
-BATCH_ROWS = 1 << 16
+# Rows decoded at a time: 10 MB of vectors at 300 dimensions.
+BATCH_ROWS = 1 << 13
 EVALUATION_NAME = "_evaluation.json"
 PAGE_NAME = "_report.html"
 
@@ -40,25 +40,29 @@ class RunFiles:
         """Those of a stage's manifest; empty when there is none."""
         return self.manifests[stage].facts if stage in self.manifests else {}
 
-    def dataset(self, stage: str, side: bool = False) -> ds.Dataset:
-        """The files that the stage's manifest names, or those of its side table. Raises RunError when they are gone."""
-        manifest = self.manifests[stage]
-        parts = manifest.side_files if side else manifest.files
-        paths = [f"{self._files.root}/{stage}/{part.name}" for part in parts]
-        try:
-            return ds.dataset(paths, filesystem=self._files.system, format="parquet")
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(stage, error) from error
+    def schema(self, stage: str) -> pa.Schema:
+        """The columns of the stage's files, with their metadata. Raises RunError when they are gone or damaged."""
+        with self._opened(stage, self.manifests[stage].files[0]) as file:
+            return file.schema_arrow
 
     def batches(self, stage: str, columns: Sequence[str], side: bool = False) -> Iterator[pa.RecordBatch]:
-        """Some columns, BATCH_ROWS rows at a time and two batches ahead. Raises RunError when a file is damaged."""
-        dataset = self.dataset(stage, side)
+        """Some columns of the files that the manifest names, or of the side table's, BATCH_ROWS rows at a time.
+
+        Raises RunError when a file is gone or damaged; pages carry checksums.
+        """
+        manifest = self.manifests[stage]
+        for part in manifest.side_files if side else manifest.files:
+            with self._opened(stage, part) as file:
+                yield from file.iter_batches(BATCH_ROWS, columns=list(columns), use_threads=False)
+
+    @contextmanager
+    def _opened(self, stage: str, part: PartFile) -> Iterator[pq.ParquetFile]:
         try:
-            yield from dataset.to_batches(
-                columns=list(columns), batch_size=BATCH_ROWS, batch_readahead=2, fragment_readahead=1
-            )
+            with self._files.system.open_input_file(f"{self._files.root}/{stage}/{part.name}") as source:
+                yield pq.ParquetFile(source, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
-            raise self._damaged(stage, error) from error
+            found = f"{self.output}/{stage} is damaged: {error}"
+            raise RunError(found, cure=f"run `pmi-spark {stage}` again") from error
 
     def evaluation(self) -> dict[str, Any]:
         """What ``pmi-spark evaluate`` wrote; empty when it was not run. Raises RunError when it is no JSON object."""
@@ -74,9 +78,6 @@ class RunFiles:
     def default_page(self) -> str:
         """Where the page is written unless it is said: beside the artifacts, under a name that stages pass over."""
         return f"{self.output.rstrip('/')}/{PAGE_NAME}"
-
-    def _damaged(self, stage: str, error: Exception) -> RunError:
-        return RunError(f"{self.output}/{stage} is damaged: {error}", cure=f"run `pmi-spark {stage}` again")
 
 
 def write_whole(path: str, content: bytes) -> None:

@@ -102,6 +102,8 @@ def pmi_section(run: RunFiles) -> Element:
     histogram = figures.PmiHistogram()
     for batch in run.batches("pmi", ["pmi", "pair_count"]):
         histogram.add(np.asarray(batch["pmi"], np.float64), np.asarray(batch["pair_count"], np.float64))
+    if not histogram.pair_count:
+        return section("pmi", "PMI", node("p", "No pair met.", class_="absent"))
     return section("pmi", "PMI", figures_row(pmi_chart(histogram).element()))
 
 

@@ -86,10 +86,11 @@ def read_space(run: RunFiles, most_words: int) -> Space:
     counts_by_row = np.concatenate(
         [np.asarray(batch["word_count"]) for batch in run.batches("vectors", ["word_count"])]
     )
-    gauge = gauge_of(run.dataset("vectors").schema)
+    gauge = gauge_of(run.schema("vectors"))
     rotation = None
     if run.manifests["vectors"].side_files:
-        rotation = rotation_of(run.dataset("vectors", side=True).to_table()).astype(np.float32)
+        side = pa.Table.from_batches(run.batches("vectors", ["axis", "row"], side=True))
+        rotation = rotation_of(side).astype(np.float32)
     order = np.argsort(-counts_by_row, kind="stable")
     is_wanted = np.zeros(len(order), dtype=bool)
     is_wanted[order[:most_words]] = True

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pmi_spark.cli import main
@@ -160,6 +161,15 @@ def test_a_run_on_its_way_has_a_page_of_what_there_is(tmp_path, write_run, stage
     assert outline.problems == []
     assert "pmi-spark vectors" in outline.texts["code"]
     assert not {"query", "map-canvas", "word-data"} & set(outline.values("id"))
+
+
+def test_a_table_without_pairs_says_so(tmp_path, write_run, write_artifact):
+    write_run(tmp_path)
+    write_artifact(
+        tmp_path, "pmi", [pa.table({"pmi": pa.array([], pa.float32()), "pair_count": pa.array([], pa.float64())})]
+    )
+    path, _ = write_report(str(tmp_path))
+    assert "No pair met." in Path(path).read_text(encoding="utf-8")
 
 
 def test_the_largest_page_leaves_room_for_all_but_the_vectors():
