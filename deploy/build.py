@@ -33,7 +33,9 @@ TRIAL = """
 import importlib, sys
 for name in sys.argv[1].split(","):
     importlib.import_module(name)
-import pmi_spark.cli, pmi_spark.corpus.jieba_dictionaries, pmi_spark.factorization.solver
+import pmi_spark.cli, pmi_spark.corpus.jieba_dictionaries, pmi_spark.factorization.solver, pmi_spark.report.page
+assert all(pmi_spark.report.page.asset(name) for name in ("page.html", "search.html", "style.css"))
+assert all(pmi_spark.report.page.asset(name) for name in pmi_spark.report.page.SCRIPTS)
 assert ".zip" in pmi_spark.cli.__file__, pmi_spark.cli.__file__
 """
 IMPORT_NAMES = {"prometheus-client": "prometheus_client"}

@@ -24,6 +24,7 @@ import pmi_spark.cli.stage_commands
 import pmi_spark.cli.question_commands
 import pmi_spark.cli.text_commands
 import pmi_spark.cli.matching_commands
+import pmi_spark.cli.report_commands
 import pmi_spark.cli.machine_commands  # noqa: F401
 # isort: on
 

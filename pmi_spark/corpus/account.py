@@ -113,8 +113,8 @@ def sum_accounts(texts: Iterable[str]) -> Account:
     return total
 
 
-def account_lines(facts: Mapping[str, Any]) -> list[str]:
-    """The account as a person reads it: a table, a line each."""
+def account_rows(facts: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """The account as a table: what, how many, and what else is to be said of it. Parts of a row above are indented."""
     rows = [("documents read", facts["documents_read"], f"{facts['bytes_read'] / 1e6:,.1f} MB")]
     rows += [(f"  dropped: {reason.replace('_', ' ')}", count, "") for reason, count in facts["dropped"].items()]
     rows += [("documents kept", facts["documents"], ""), ("words", facts["words"], "")]
@@ -123,7 +123,12 @@ def account_lines(facts: Mapping[str, Any]) -> list[str]:
     if facts["replaced_bytes"]:
         rows.append(("invalid UTF-8 replaced", facts["replaced_bytes"], ""))
         rows += [(f"  in {shard}", count, "") for shard, count in facts["most_replaced"]]
-    return [f"{name:<28} {count:>15,}  {note}".rstrip() for name, count, note in rows]
+    return rows
+
+
+def account_lines(facts: Mapping[str, Any]) -> list[str]:
+    """The account as a person reads it: a line a row."""
+    return [f"{name:<28} {count:>15,}  {note}".rstrip() for name, count, note in account_rows(facts)]
 
 
 def preview_line(shard: str, reason: str, words: Sequence[str]) -> str:
