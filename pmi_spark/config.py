@@ -339,6 +339,41 @@ class QueryConfig:
 
 
 @dataclass(frozen=True)
+class EvaluationConfig:
+    """Finished vectors -> scores."""
+
+    restrict: int = setting(
+        300_000,
+        "ask of the most frequent words alone, as gensim does; 0 takes all",
+        unit="words",
+        low=0,
+        high=2**31 - 1,
+    )
+    held_pairs: int = setting(
+        1 << 18, "of held-out pairs, and of pairs that never met, judge at most so many", unit="pairs", low=1, high=1e8
+    )
+    minimum_expected: float = setting(
+        1.0,
+        "held-out pairs are ranked by PMI where independence expects so many meetings",
+        unit="weighted pairs",
+        low=0,
+        high=1e12,
+    )
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Finished vectors -> other tools' files."""
+
+    top_words: int = setting(
+        0, "write the most frequent words alone; 0 writes all", unit="words", low=0, high=2**31 - 1
+    )
+    dtype: str = setting(
+        "float32", "numbers of numpy and safetensors files; the others hold float32", choices=("float32", "float16")
+    )
+
+
+@dataclass(frozen=True)
 class Config:
     """All sections. Frozen: a run's configuration is a value, and its manifest holds it whole."""
 
@@ -350,6 +385,8 @@ class Config:
     pmi: PmiConfig = field(default_factory=PmiConfig)
     vectors: VectorsConfig = field(default_factory=VectorsConfig)
     query: QueryConfig = field(default_factory=QueryConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
 
 
 # Sections that a stage reads besides the one that has its name.

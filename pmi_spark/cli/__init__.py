@@ -25,6 +25,8 @@ import pmi_spark.cli.question_commands
 import pmi_spark.cli.text_commands
 import pmi_spark.cli.matching_commands
 import pmi_spark.cli.report_commands
+import pmi_spark.cli.evaluation_commands
+import pmi_spark.cli.export_commands
 import pmi_spark.cli.machine_commands  # noqa: F401
 # isort: on
 

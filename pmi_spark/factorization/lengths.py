@@ -21,11 +21,12 @@ def typical_count(word_counts: Longs) -> float:
 
 
 class LengthFit(NamedTuple):
-    """|v|^2 against -log p over words: Spearman's rho, and the least-squares line |v|^2 = intercept - slope log p."""
+    """|v|^2 against -log p over words: rank and linear correlation, and the line |v|^2 = intercept - slope log p."""
 
     spearman: float
     slope: float
     intercept: float
+    pearson: float
 
 
 def fit_lengths(basis: Floats, eigenvalues: Doubles, word_counts: Longs) -> LengthFit:
@@ -40,10 +41,19 @@ def fit_lengths(basis: Floats, eigenvalues: Doubles, word_counts: Longs) -> Leng
     size, squares = np.abs(eigenvalues), np.empty(len(basis))
     for part in word_slices(len(basis)):
         squares[part] = (basis[part].astype(np.float64) ** 2) @ size
-    squares = squares[occur]
-    rarity = -np.log(word_counts[occur] / word_counts.sum())
+    return fit_squares(squares[occur], word_counts[occur])
+
+
+def fit_squares(squares: Doubles, word_counts: Longs) -> LengthFit:
+    """As :func:`fit_lengths`, of squared lengths that are there, one a word that occurs.
+
+    >>> fit_squares(np.array([3.0, 1.0]), np.array([1, 3])).spearman
+    1.0
+    """
+    rarity = -np.log(word_counts / word_counts.sum())
     if np.ptp(rarity) == 0 or np.ptp(squares) == 0:
-        return LengthFit(0.0, 0.0, float(squares.mean()))
+        return LengthFit(0.0, 0.0, float(squares.mean()), 0.0)
     slope, intercept = np.polyfit(rarity, squares, 1)
     rho = float(stats.spearmanr(squares, rarity).statistic)
-    return LengthFit(round(rho, 4), round(float(slope), 4), round(float(intercept), 4))
+    correlation = float(np.corrcoef(squares, rarity)[0, 1])
+    return LengthFit(*(round(float(value), 4) for value in (rho, slope, intercept, correlation)))

@@ -1,0 +1,162 @@
+"""``pmi-spark evaluate``: scores of finished vectors, as tables or JSON. Needs no Spark."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pmi_spark.cli.app import app
+from pmi_spark.cli.options import RunOutput
+from pmi_spark.config import checked, declared
+
+Similarity = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--similarity",
+        help="Judged word pairs: word1, word2, score a line, parted by tabs, commas or spaces; may be repeated. "
+        "[default: none]",
+    ),
+]
+Analogies = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--analogies",
+        help="Four words a line under `: section` lines, asked by 3CosAdd and 3CosMul; may be repeated. "
+        "[default: none]",
+    ),
+]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pairs",
+        help="Pairs to judge estimated PMI by: word1, word2 and a count or PMI a line, 0 for pairs that never met; or "
+        "held-out for those the fit left out; may be repeated. [default: held-out where no other file is named]",
+    ),
+]
+Restrict = Annotated[
+    int | None, typer.Option("--restrict", help=declared("evaluation.restrict").describe(), show_default=False)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object instead of tables. [default: false; true or false]")
+]
+Save = Annotated[
+    bool,
+    typer.Option(
+        "--save", help="Write the JSON to _evaluation.json in the output directory. [default: false; true or false]"
+    ),
+]
+
+
+@app.command()
+def evaluate(
+    output: RunOutput,
+    similarity: Similarity = None,
+    analogies: Analogies = None,
+    pairs: Pairs = None,
+    restrict: Restrict = None,
+    as_json: AsJson = False,
+    save: Save = False,
+) -> None:
+    """How well vectors agree with people and with counts: similarity, analogies, held-out pairs, lengths."""
+    from pmi_spark.vectors.evaluation_record import Asked
+    from pmi_spark.vectors.evaluation_record import evaluate as evaluate_vectors
+    from pmi_spark.vectors.evaluation_record import save_record
+
+    words = declared("evaluation.restrict").default if restrict is None else restrict
+    asked = Asked(
+        similarity=similarity or (),
+        analogies=analogies or (),
+        pairs=pairs or (),
+        restrict=int(checked("evaluation.restrict", words)),
+        held_pairs=int(declared("evaluation.held_pairs").default),
+        minimum_expected=float(declared("evaluation.minimum_expected").default),
+    )
+    record = evaluate_vectors(output, asked)
+    if save:
+        save_record(output, record)
+    if as_json:
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    else:
+        _print_record(record)
+
+
+def _print_record(record: dict[str, Any]) -> None:
+    console = Console()
+    if record["similarity"]:
+        rows = [
+            (row["file"], row["spearman"], row["pearson"], _of(row["known"], row["pairs"]))
+            for row in record["similarity"]
+        ]
+        _print(console, ("similarity", "Spearman", "Pearson", "pairs known"), rows)
+    for row in record["analogies"]:
+        sections = [
+            (section["name"], section["accuracy"], _of(section["known"], section["questions"]))
+            for section in (*row["sections"], row["total"])
+        ]
+        _print(console, (f"{row['file']}, {row['method']}", "right, of known", "questions known"), sections)
+    for row in record["pairs"]:
+        known = row["pairs_met"] + row["pairs_never_met"]
+        values = (row["file"], row["auc"], row["spearman"], _of(known, row["pairs"]))
+        _print(console, ("pairs", "AUC", "Spearman", "pairs known"), [values])
+    if "held_out" in record:
+        _print_held_out(console, record["held_out"])
+    rows = [
+        (
+            row["vectors"],
+            row["spearman"],
+            row["pearson"],
+            f"{row['intercept']:.2f} - {row['slope']:.3f} log p",
+            _of(row["words"], record["words"]),
+        )
+        for row in record["squared_length"]
+    ]
+    _print(console, ("|v|^2 and -log p", "Spearman", "Pearson", "|v|^2, fitted", "words that occur"), rows)
+
+
+def _print_held_out(console: Console, row: dict[str, Any]) -> None:
+    if "auc" in row:
+        met, never = f"{row['pairs_met']:,}", f"{row['pairs_never_met']:,}"
+        ranked = _of(row["pairs_ranked"], row["pairs_met"])
+        rows = [
+            (
+                f"AUC, {met} that met, {never} that never did",
+                row["auc"],
+                row["auc_by_frequency"],
+                _of(row["pairs_met"], row["pairs"]),
+            ),
+            (
+                f"Spearman, {row['minimum_expected']:g} or more expected",
+                row["spearman"],
+                row["spearman_by_frequency"],
+                ranked,
+            ),
+        ]
+        _print(console, ("held-out pairs", "estimated PMI", "P(i) P(j) alone", "pairs judged"), rows)
+    if "note" in row:
+        console.print(f"held-out pairs: {row['note']}", markup=False, highlight=False)
+
+
+def _print(console: Console, heading: tuple[str, ...], rows: list[tuple[str | float | None, ...]]) -> None:
+    table = Table(*heading, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table, markup=False, highlight=False)
+    console.print()
+
+
+def _cell(value: str | float | None) -> Text:
+    if value is None:
+        return Text("-")
+    return Text(value if isinstance(value, str) else f"{value:.4f}")
+
+
+def _of(known: int, everything: int) -> str:
+    share = f" ({known / everything:.1%})" if everything else ""
+    return f"{known:,} of {everything:,}{share}"
