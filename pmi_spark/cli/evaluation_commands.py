@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -63,9 +64,7 @@ def evaluate(
     save: Save = False,
 ) -> None:
     """How well vectors agree with people and with counts: similarity, analogies, held-out pairs, lengths."""
-    from pmi_spark.vectors.evaluation_record import Asked
-    from pmi_spark.vectors.evaluation_record import evaluate as evaluate_vectors
-    from pmi_spark.vectors.evaluation_record import save_record
+    from pmi_spark.vectors.evaluation_record import Asked, evaluate_vectors, save_record
 
     words = declared("evaluation.restrict").default if restrict is None else restrict
     asked = Asked(
@@ -81,80 +80,64 @@ def evaluate(
         save_record(output, record)
     if as_json:
         typer.echo(json.dumps(record, ensure_ascii=False))
-    else:
-        _print_record(record)
-
-
-def _print_record(record: dict[str, Any]) -> None:
+        return
     console = Console()
-    if record["similarity"]:
-        rows = [
-            (row["file"], row["spearman"], row["pearson"], _of(row["known"], row["pairs"]))
-            for row in record["similarity"]
-        ]
-        _print(console, ("similarity", "Spearman", "Pearson", "pairs known"), rows)
+    _print_judged(console, record)
+    _print_pairs(console, record)
+    rows = [
+        (row["vectors"], row["spearman"], row["pearson"], row["slope"], row["intercept"], f"{row['words']:,}")
+        for row in record["squared_length"]
+    ]
+    heading = ("|v|^2 against -log p", "Spearman", "Pearson", "slope", "intercept", "words")
+    _print(console, heading, rows)
+
+
+def _print_judged(console: Console, record: dict[str, Any]) -> None:
+    """Similarity, and analogies by section."""
+    rows = [
+        (row["file"], row["spearman"], row["pearson"], _of(row["known"], row["pairs"])) for row in record["similarity"]
+    ]
+    _print(console, ("similarity", "Spearman", "Pearson", "pairs known"), rows)
     for row in record["analogies"]:
         sections = [
             (section["name"], section["accuracy"], _of(section["known"], section["questions"]))
             for section in (*row["sections"], row["total"])
         ]
         _print(console, (f"{row['file']}, {row['method']}", "right, of known", "questions known"), sections)
-    for row in record["pairs"]:
-        known = row["pairs_met"] + row["pairs_never_met"]
-        values = (row["file"], row["auc"], row["spearman"], _of(known, row["pairs"]))
-        _print(console, ("pairs", "AUC", "Spearman", "pairs known"), [values])
-    if "held_out" in record:
-        _print_held_out(console, record["held_out"])
+
+
+def _print_pairs(console: Console, record: dict[str, Any]) -> None:
+    """Estimated PMI of pairs of one's own, and of those that the fit left out."""
     rows = [
-        (
-            row["vectors"],
-            row["spearman"],
-            row["pearson"],
-            f"{row['intercept']:.2f} - {row['slope']:.3f} log p",
-            _of(row["words"], record["words"]),
-        )
-        for row in record["squared_length"]
+        (row["file"], row["auc"], row["spearman"], _of(row["pairs_met"] + row["pairs_never_met"], row["pairs"]))
+        for row in record["pairs"]
     ]
-    _print(console, ("|v|^2 and -log p", "Spearman", "Pearson", "|v|^2, fitted", "words that occur"), rows)
-
-
-def _print_held_out(console: Console, row: dict[str, Any]) -> None:
-    if "auc" in row:
-        met, never = f"{row['pairs_met']:,}", f"{row['pairs_never_met']:,}"
-        ranked = _of(row["pairs_ranked"], row["pairs_met"])
+    _print(console, ("pairs", "AUC", "Spearman", "pairs known"), rows)
+    held = record.get("held_out", {})
+    if "auc" in held:
+        met = f"{_of(held['pairs_met'], held['pairs'])}, {held['pairs_never_met']:,} never met"
+        ranked = f"{_of(held['pairs_ranked'], held['pairs_met'])}, {held['minimum_expected']:g} or more expected"
         rows = [
-            (
-                f"AUC, {met} that met, {never} that never did",
-                row["auc"],
-                row["auc_by_frequency"],
-                _of(row["pairs_met"], row["pairs"]),
-            ),
-            (
-                f"Spearman, {row['minimum_expected']:g} or more expected",
-                row["spearman"],
-                row["spearman_by_frequency"],
-                ranked,
-            ),
+            ("AUC", held["auc"], held["auc_by_frequency"], met),
+            ("Spearman", held["spearman"], held["spearman_by_frequency"], ranked),
         ]
         _print(console, ("held-out pairs", "estimated PMI", "P(i) P(j) alone", "pairs judged"), rows)
-    if "note" in row:
-        console.print(f"held-out pairs: {row['note']}", markup=False, highlight=False)
+    if "note" in held:
+        console.print(f"held-out pairs: {held['note']}\n", markup=False, highlight=False)
 
 
-def _print(console: Console, heading: tuple[str, ...], rows: list[tuple[str | float | None, ...]]) -> None:
+def _print(console: Console, heading: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """A table, if it has rows; figures to four places, - where there is none."""
+    if not rows:
+        return
     table = Table(*heading, box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        figures = (value if isinstance(value, str) else "-" if value is None else f"{value:.4f}" for value in row)
+        table.add_row(*(Text(figure) for figure in figures))
     console.print(table, markup=False, highlight=False)
     console.print()
-
-
-def _cell(value: str | float | None) -> Text:
-    if value is None:
-        return Text("-")
-    return Text(value if isinstance(value, str) else f"{value:.4f}")
 
 
 def _of(known: int, everything: int) -> str:

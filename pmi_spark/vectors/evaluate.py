@@ -169,4 +169,6 @@ def add_sections(name: str, sections: Sequence[SectionScore]) -> SectionScore:
     >>> add_sections("all", [SectionScore("a", 1, 2, 4), SectionScore("b", 3, 3, 3)])
     SectionScore(section='all', right=4, questions_known=5, questions_all=7)
     """
-    return SectionScore(name, *(sum(section[place] for section in sections) for place in (1, 2, 3)))
+    counts = (section[1:] for section in sections)
+    right, known, everything = map(sum, zip(*counts, strict=True)) if sections else (0, 0, 0)
+    return SectionScore(name, right, known, everything)

@@ -43,7 +43,7 @@ class Asked:
     methods: Sequence[Method] = field(default=tuple(Method))
 
 
-def evaluate(output: str, asked: Asked) -> dict[str, Any]:
+def evaluate_vectors(output: str, asked: Asked) -> dict[str, Any]:
     """The record of a run's vectors, fit for JSON: what is not a number is None, pairs and questions are counted.
 
     With no files, the held-out pairs and the lengths alone. Raises InputError for files that cannot be read and

@@ -83,8 +83,8 @@ def _is_number(text: str) -> bool:
 def read_analogies(path: str) -> list[Analogy]:
     """``: section`` lines, and four words a line under them; a file without sections is one without a name.
 
-    Words are parted by white space or commas; empty lines and lines that begin with # are passed over. Raises InputError with the number of the first line that
-    is none of these.
+    Words are parted by white space or commas; empty lines and lines that begin with # are passed over. Raises
+    InputError with the number of the first line that is none of these.
     """
     section, analogies = "", []
     for number, line in _rows(path):

@@ -37,7 +37,8 @@ def stream_part(
     path = f"{place.root}/{manifest.artifact}/{part.name}"
     try:
         with place.system.open_input_file(path) as source:
-            file = pq.ParquetFile(source, page_checksum_verification=True)
+            # Pages come as they are needed, not a column whole.
+            file = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False, buffer_size=1 << 20)
             for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
                 yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:

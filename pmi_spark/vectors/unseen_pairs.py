@@ -61,8 +61,8 @@ def estimate_pairs(estimate: Estimate, pairs: Longs) -> npt.NDArray[np.floating]
 class HeldPairs(NamedTuple):
     """Pairs (2 x k word ids) kept from the fit that met, with counts (weighted) and PMI (nats); pairs that never met.
 
-    ``all_held`` is how many the fit left out; ``met`` are these, or a sample of them. ``log_marginals`` (one a word) say
-    how frequent its words are.
+    ``all_held`` is how many the fit left out; ``met`` are these, or a sample of them. ``log_marginals``, one a word,
+    say how frequent the words are.
     """
 
     met: Longs
