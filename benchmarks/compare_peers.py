@@ -26,7 +26,8 @@ from machine import gathered_gb_per_s, memory_bandwidth, spread, write_record
 from workers import tree_memory
 
 from pmi_spark.artifacts import CORE_STAGES
-from pmi_spark.vectors.evaluate import read_analogies, read_judgements, score_analogies, score_similarity
+from pmi_spark.vectors.evaluate import add_sections, score_analogies, score_similarity
+from pmi_spark.vectors.judgements import read_analogies, read_judgements
 from pmi_spark.vectors.store import WordVectors, load_vectors, read_artifact
 
 PEERS = Path(__file__).with_name("peers.py")
@@ -85,7 +86,12 @@ def scores_of(vectors: WordVectors, judgements: Sequence[str], analogies: Sequen
         for half, grammar in (("semantic", False), ("syntactic", True)):
             asked = [question for question in questions if question.section.startswith("gram") == grammar]
             if asked:
-                found[f"{Path(path).stem}-{half}"] = score_analogies(vectors, asked)._asdict()
+                score = add_sections(half, score_analogies(vectors, asked))
+                found[f"{Path(path).stem}-{half}"] = {
+                    "accuracy": score.accuracy,
+                    "questions_known": score.questions_known,
+                    "questions_all": score.questions_all,
+                }
     return found
 
 

@@ -18,24 +18,23 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from machine import write_record
-from scipy import stats
 
 from pmi_spark.config import build_config
 from pmi_spark.cooccurrence.counting import Words, encode_documents
 from pmi_spark.cooccurrence.windows import keep_thresholds
-from pmi_spark.vectors.store import WordVectors, load_vectors, read_artifact
+from pmi_spark.vectors.files import read_artifact
+from pmi_spark.vectors.store import WordVectors, load_vectors
+from pmi_spark.vectors.unseen_pairs import Estimate, area_under_curve, estimate_pairs, rank_correlation
 
 Longs = npt.NDArray[np.int64]
-Estimate = Callable[[Longs, Longs], npt.NDArray[np.floating]]
 UNSEEN_MEETINGS, KNOWN_MEETINGS = 2, 5
-SLICE_PAIRS = 1 << 16
 
 
 class Judges(NamedTuple):
@@ -89,18 +88,11 @@ def _in_sorted(values: Longs, among: Longs) -> npt.NDArray[np.bool_]:
 
 def judge(estimate: Estimate, judges: Judges) -> dict[str, float]:
     """AUC (Mann-Whitney) and Spearman's rho of an estimate."""
-    meet, part = _estimates(estimate, judges.meet), _estimates(estimate, judges.part)
-    ranks = stats.rankdata(np.concatenate([meet, part]))
-    above = ranks[: len(meet)].sum() - len(meet) * (len(meet) + 1) / 2
+    meet, part, known = (estimate_pairs(estimate, pairs) for pairs in (judges.meet, judges.part, judges.known))
     return {
-        "auc": round(float(above / (len(meet) * len(part))), 4),
-        "spearman": round(float(stats.spearmanr(_estimates(estimate, judges.known), judges.known_pmi).statistic), 4),
+        "auc": round(area_under_curve(meet, part), 4),
+        "spearman": round(rank_correlation(known, judges.known_pmi), 4),
     }
-
-
-def _estimates(estimate: Estimate, pairs: Longs) -> npt.NDArray[np.floating]:
-    parts = [pairs[:, start : start + SLICE_PAIRS] for start in range(0, pairs.shape[1], SLICE_PAIRS)]
-    return np.concatenate([estimate(*part) for part in parts])
 
 
 def run(command: Sequence[str]) -> None:

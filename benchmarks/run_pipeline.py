@@ -19,7 +19,8 @@ from typing import Any
 from machine import memory_bandwidth, spread, write_record
 
 from pmi_spark.artifacts import CORE_STAGES
-from pmi_spark.vectors.evaluate import read_judgements, score_similarity
+from pmi_spark.vectors.evaluate import score_similarity
+from pmi_spark.vectors.judgements import read_judgements
 from pmi_spark.vectors.store import load_vectors
 
 

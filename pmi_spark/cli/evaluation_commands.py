@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pmi_spark.cli.app import app
-from pmi_spark.cli.options import RunOutput
+from pmi_spark.cli.options import AsJson, RunOutput
 from pmi_spark.config import checked, declared
 
 Similarity = Annotated[
@@ -42,9 +42,6 @@ Pairs = Annotated[
 Restrict = Annotated[
     int | None, typer.Option("--restrict", help=declared("evaluation.restrict").describe(), show_default=False)
 ]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="One JSON object instead of tables. [default: false; true or false]")
-]
 Save = Annotated[
     bool,
     typer.Option(
@@ -60,10 +57,11 @@ def evaluate(
     analogies: Analogies = None,
     pairs: Pairs = None,
     restrict: Restrict = None,
-    as_json: AsJson = False,
     save: Save = False,
+    as_json: AsJson = False,
 ) -> None:
     """How well vectors agree with people and with counts: similarity, analogies, held-out pairs, lengths."""
+    from pmi_spark.cli.answers import load
     from pmi_spark.vectors.evaluation_record import Asked, evaluate_vectors, save_record
 
     words = declared("evaluation.restrict").default if restrict is None else restrict
@@ -75,7 +73,7 @@ def evaluate(
         held_pairs=int(declared("evaluation.held_pairs").default),
         minimum_expected=float(declared("evaluation.minimum_expected").default),
     )
-    record = evaluate_vectors(output, asked)
+    record = evaluate_vectors(output, asked, load)
     if save:
         save_record(output, record)
     if as_json:

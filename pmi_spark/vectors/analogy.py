@@ -20,8 +20,8 @@ Ids = npt.NDArray[np.integer]
 
 # A million words' scores for so many questions take 256 MB; multiplying holds four such blocks.
 QUESTIONS_AT_ONCE = 64
-# Levy and Goldberg's: keeps the quotient finite.
-EPSILON = 0.001
+# Keeps the quotient finite. Levy and Goldberg take 0.001; this is gensim's, whose answers these are to be.
+EPSILON = 1e-6
 
 
 class Method(StrEnum):
@@ -45,7 +45,7 @@ def combine_cosines(to_a: Floats, to_b: Floats, to_c: Floats, method: Method | s
     """Scores from the cosines of words with a, b and c; arrays of any one shape.
 
         add   cos(w, b) - cos(w, a) + cos(w, c)
-        mul   cos'(w, b) cos'(w, c) / (cos'(w, a) + 0.001)        cos' = (cos + 1) / 2, which is never negative
+        mul   cos'(w, b) cos'(w, c) / (cos'(w, a) + 1e-6)        cos' = (cos + 1) / 2, which is never negative
 
     >>> combine_cosines(np.float32([0.0]), np.float32([0.5]), np.float32([1.0]), "add")
     array([1.5], dtype=float32)

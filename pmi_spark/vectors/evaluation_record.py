@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,8 +19,9 @@ from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.lengths import LengthFit, fit_squares
 from pmi_spark.vectors.analogy import Method
 from pmi_spark.vectors.evaluate import SectionScore, add_sections, score_analogies, score_similarity
+from pmi_spark.vectors.files import OutputFiles
 from pmi_spark.vectors.judgements import read_analogies, read_judgements
-from pmi_spark.vectors.store import OutputFiles, WordVectors, load_vectors
+from pmi_spark.vectors.store import WordVectors, load_vectors
 from pmi_spark.vectors.stream import Doubles, StoredVectors
 from pmi_spark.vectors.unseen_pairs import UnseenScore, find_held_pairs, score_held_pairs, score_pairs
 
@@ -43,10 +44,10 @@ class Asked:
     methods: Sequence[Method] = field(default=tuple(Method))
 
 
-def evaluate_vectors(output: str, asked: Asked) -> dict[str, Any]:
+def evaluate_vectors(output: str, asked: Asked, load: Callable[[str], WordVectors] = load_vectors) -> dict[str, Any]:
     """The record of a run's vectors, fit for JSON: what is not a number is None, pairs and questions are counted.
 
-    With no files, the held-out pairs and the lengths alone. Raises InputError for files that cannot be read and
+    ``load`` reads the vectors. With no files, the held-out pairs and the lengths alone. Raises InputError for files that cannot be read and
     artifacts that are not there.
     """
     # Files first: a misspelt line need not wait for a million vectors.
@@ -54,7 +55,7 @@ def evaluate_vectors(output: str, asked: Asked) -> dict[str, Any]:
     analogies = [(path, read_analogies(path)) for path in asked.analogies]
     pairs = [(path, read_judgements(path)) for path in asked.pairs if path != HELD_OUT]
     stored = StoredVectors(output)
-    vectors = load_vectors(output)
+    vectors = load(output)
     record: dict[str, Any] = {
         "vectors": stored.manifest.fingerprint,
         "evaluated_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.fs as pafs
+import pyarrow.parquet as pq
 
 from pmi_spark.artifacts import MANIFEST_NAME, Manifest
 from pmi_spark.errors import InputError, RunError
@@ -109,6 +110,19 @@ class ArtifactFiles:
                 yield self.dataset([name]).to_table()
             except (OSError, pa.ArrowException) as error:
                 raise self._damaged(error) from error
+
+    def pieces(self, name: str, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Some columns of one file, ``rows`` or fewer at a time: what a piece takes is held, and a page a column.
+
+        Raises RunError when the file is missing or damaged.
+        """
+        try:
+            with self.files.system.open_input_file(f"{self.files.root}/{name}") as source:
+                file = pq.ParquetFile(source, page_checksum_verification=True, pre_buffer=False, buffer_size=1 << 20)
+                for batch in file.iter_batches(rows, columns=list(columns), use_threads=False):
+                    yield pa.Table.from_batches([batch])
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(error) from error
 
     def identity(self) -> list[Any]:
         """Tells this content from any other that lies, or lay, in the same place."""

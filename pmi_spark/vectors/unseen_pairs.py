@@ -9,7 +9,7 @@ power of frequency, and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,15 @@ from scipy import stats
 from pmi_spark.errors import InputError
 from pmi_spark.factorization.row_blocks import held_out
 from pmi_spark.vectors.evaluate import Lexicon
+from pmi_spark.vectors.files import ArtifactFiles, read_artifact
 from pmi_spark.vectors.judgements import Judgement
-from pmi_spark.vectors.store import WordVectors, find_artifact, read_artifact
-from pmi_spark.vectors.stream import PAIRS_AT_ONCE, stream_part
+from pmi_spark.vectors.store import WordVectors
 
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 Estimate = Callable[[Longs, Longs], npt.NDArray[np.floating]]
+# 6 MB, and what is computed of them.
+PAIRS_AT_ONCE = 1 << 18
 # 300 dimensions of so many pairs take 160 MB.
 ESTIMATES_AT_ONCE = 1 << 16
 # The draws depend on nothing but the marginals.
@@ -105,22 +107,21 @@ def find_held_pairs(output: str, at_most: int) -> HeldPairs:
     Reads ``pmi`` once, 1 us a thousand pairs and core less than decoding takes; holds 60 bytes a pair of either kind.
     Raises InputError when no pairs were left out, or the artifacts are not of one run.
     """
-    place, vectors = find_artifact(output, "vectors")
-    _, pmi = find_artifact(output, "pmi")
-    settings = vectors.configuration["vectors"]
+    vectors, pmi_files = (ArtifactFiles.find(output, name) for name in ("vectors", "pmi"))
+    pmi, settings = pmi_files.manifest, vectors.manifest.configuration["vectors"]
     if not settings["held_out"] or settings["solver"] == "mllib":
         key = "solver is mllib" if settings["held_out"] else "held_out is 0"
         raise InputError(f"vectors.{key}: no pairs were kept from the fit", "run `pmi-spark vectors` with others")
-    if vectors.upstream["pmi"] != pmi.fingerprint:
+    if vectors.manifest.upstream["pmi"] != pmi.fingerprint:
         raise InputError(f"pmi and vectors in {output} are not of one run", cure="run `pmi-spark run` again")
     share = min(settings["held_out"], at_most / max(pmi.row_count, 1))
-    marginals = _marginals(output, vectors.row_count)
+    marginals = _marginals(output, vectors.manifest.row_count)
     draws = _drawn(marginals, at_most)
     keys, draw_of_key = np.unique(draws[0] * len(marginals) + draws[1], return_inverse=True)
     have_met = np.zeros(len(keys), dtype=bool)
     found: list[pa.Table] = []
     held = 0
-    for table in _stream_pairs(place, pmi):
+    for table in _stream_pairs(pmi_files):
         low, high = np.asarray(table["word_id"]), np.asarray(table["context_id"])
         pairs = low.astype(np.int64) * len(marginals) + high
         places = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
@@ -135,9 +136,9 @@ def find_held_pairs(output: str, at_most: int) -> HeldPairs:
     return HeldPairs(ids, counts, values, never, held, log_marginals)
 
 
-def _stream_pairs(place: Any, manifest: Any) -> Iterator[pa.Table]:
-    for part in manifest.files:
-        yield from stream_part(place, manifest, part, ["word_id", "context_id", "pair_count", "pmi"], PAIRS_AT_ONCE)
+def _stream_pairs(pmi: ArtifactFiles) -> Iterator[pa.Table]:
+    for name in pmi.names():
+        yield from pmi.pieces(name, ["word_id", "context_id", "pair_count", "pmi"], PAIRS_AT_ONCE)
 
 
 def _marginals(output: str, words: int) -> Doubles:

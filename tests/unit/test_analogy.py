@@ -25,7 +25,7 @@ def plain_scores(unit: np.ndarray, a: int, b: int, c: int, method: str) -> dict[
             if method == "add":
                 scores[word] = to_b - to_a + to_c
             else:
-                scores[word] = (to_b + 1) / 2 * ((to_c + 1) / 2) / ((to_a + 1) / 2 + 0.001)
+                scores[word] = (to_b + 1) / 2 * ((to_c + 1) / 2) / ((to_a + 1) / 2 + 1e-6)
     return scores
 
 

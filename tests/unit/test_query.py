@@ -182,7 +182,7 @@ def test_an_analogy_tells_both_scores_and_ranks_by_the_one_asked_for(vectors):
     a, b, c = 0, 1, 2
     added = cosines[b] - cosines[a] + cosines[c]
     shifted = (cosines + 1) / 2
-    multiplied = shifted[b] * shifted[c] / (shifted[a] + 0.001)
+    multiplied = shifted[b] * shifted[c] / (shifted[a] + 1e-6)
     for method, scores in (("add", added), ("mul", multiplied)):
         found = analogous_words(vectors, ["king", "queen", "castle"], top=5, method=method)
         assert [entry.word for entry in found] == [
