@@ -113,11 +113,12 @@ def _print_pairs(console: Console, record: dict[str, Any]) -> None:
     _print(console, ("pairs", "AUC", "Spearman", "pairs known"), rows)
     held = record.get("held_out", {})
     if "auc" in held:
-        met = f"{_of(held['pairs_met'], held['pairs'])}, {held['pairs_never_met']:,} never met"
-        ranked = f"{_of(held['pairs_ranked'], held['pairs_met'])}, {held['minimum_expected']:g} or more expected"
+        auc = f"AUC, {held['pairs_never_met']:,} never met"
+        spearman = f"Spearman, {held['minimum_expected']:g} or more expected"
+        ranked = _of(held["pairs_ranked"], held["pairs_met"])
         rows = [
-            ("AUC", held["auc"], held["auc_by_frequency"], met),
-            ("Spearman", held["spearman"], held["spearman_by_frequency"], ranked),
+            (auc, held["auc"], held["auc_by_frequency"], _of(held["pairs_met"], held["pairs"])),
+            (spearman, held["spearman"], held["spearman_by_frequency"], ranked),
         ]
         _print(console, ("held-out pairs", "estimated PMI", "P(i) P(j) alone", "pairs judged"), rows)
     if "note" in held:

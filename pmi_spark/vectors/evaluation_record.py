@@ -47,8 +47,8 @@ class Asked:
 def evaluate_vectors(output: str, asked: Asked, load: Callable[[str], WordVectors] = load_vectors) -> dict[str, Any]:
     """The record of a run's vectors, fit for JSON: what is not a number is None, pairs and questions are counted.
 
-    ``load`` reads the vectors. With no files, the held-out pairs and the lengths alone. Raises InputError for files that cannot be read and
-    artifacts that are not there.
+    ``load`` reads the vectors. With no files, the held-out pairs and the lengths alone. Raises InputError for files
+    that cannot be read and artifacts that are not there.
     """
     # Files first: a misspelt line need not wait for a million vectors.
     similarity = [(path, read_judgements(path)) for path in asked.similarity]

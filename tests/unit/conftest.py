@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +35,10 @@ ArtifactWriter = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def write_artifact() -> ArtifactWriter:
-    """``write(output, name, parts, side)``: one Parquet file a part, and the manifest that names them."""
+    """``write(output, name, parts, side)``: one Parquet file a part, and the manifest that names them.
+
+    Further arguments are entries of the manifest.
+    """
 
     def write_parts(folder: Path, place: str, parts: Sequence[pa.Table]) -> tuple[PartFile, ...]:
         (folder / place).mkdir(parents=True, exist_ok=True)
@@ -46,7 +49,9 @@ def write_artifact() -> ArtifactWriter:
             files.append(PartFile(name, (folder / name).stat().st_size, len(part)))
         return tuple(files)
 
-    def write(output: Path, name: str, parts: Sequence[pa.Table], side: Sequence[pa.Table] = ()) -> None:
+    def write(
+        output: Path, name: str, parts: Sequence[pa.Table], side: Sequence[pa.Table] = (), **entries: Any
+    ) -> None:
         folder = output / name
         manifest = Manifest(
             artifact=name,
@@ -54,8 +59,7 @@ def write_artifact() -> ArtifactWriter:
             row_count=sum(len(part) for part in parts),
             files=write_parts(folder, "", parts),
             side_files=write_parts(folder, "_side", side) if side else (),
-            configuration={},
-            upstream={"vocabulary": "fedcba9876543210"},
+            **({"configuration": {}, "upstream": {"vocabulary": "fedcba9876543210"}} | entries),
         )
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
 
@@ -159,3 +163,67 @@ def finished_run(
     )
     write_artifact(output, "pmi", [table.slice(0, 2), table.slice(2)])
     return output
+
+
+class ScoredRun(NamedTuple):
+    """A run of 300 words in 12 dimensions whose pairs follow from its vectors: its folder, words, counts and rows."""
+
+    output: Path
+    words: list[str]
+    word_counts: np.ndarray
+    rows: np.ndarray
+    pairs: pa.Table
+    marginals: np.ndarray
+    held_out: float
+
+
+@pytest.fixture(scope="session")
+def scored_run(tmp_path_factory: pytest.TempPathFactory, write_artifact: ArtifactWriter) -> ScoredRun:
+    """``vectors`` (exponent 0.5, canonical axes), ``pmi`` and ``pairs``; some words differ by capitals alone.
+
+    Those differ little in their vectors. Meetings are Poisson about what the vectors estimate, so estimates foretell
+    them, with noise.
+    """
+    generator = np.random.default_rng(5)
+    words = [f"word{k}" for k in range(240)] + [f"Word{k}" for k in range(40)] + [f"WORD{k}" for k in range(20)]
+    word_counts = (20_000 / np.arange(1, 301)).astype(np.int64)
+    eigenvalues = np.array([*np.linspace(9, 2, 10), -3.0, -1.5])
+    rows = generator.normal(size=(300, 12)).astype(np.float32) * 0.6
+    rows[240:280] = rows[:40] + 0.1 * rows[240:280]
+    rows[280:] = rows[:20] + 0.1 * rows[280:]
+    estimates = -0.5 + rows @ np.diag(np.sign(eigenvalues)) @ rows.T
+    chances = word_counts / word_counts.sum()
+    expected = 60_000 * np.outer(chances, chances)
+    met = generator.poisson(expected * np.exp(np.minimum(estimates, 4)))
+    low, high = np.nonzero(np.triu(met, 1))
+    values = np.log(met[low, high] / expected[low, high])
+    pairs = pa.table(
+        {
+            "word_id": pa.array(low, pa.int32()),
+            "context_id": pa.array(high, pa.int32()),
+            "pair_count": pa.array(met[low, high].astype(np.float64)),
+            "pmi": pa.array(values, pa.float32()),
+        }
+    )
+    gauge = {
+        "signs": np.sign(eigenvalues).astype(int).tolist(),
+        "eigenvalues": eigenvalues.tolist(),
+        "exponent": 0.5,
+        "shift": SHIFT,
+        "frequency_exponent": 0.1,
+        "frequency_reference": 100.0,
+        "slope": 1.5,
+        "fitted_shift": -2.0,
+        "regularization": 0.1,
+    }
+    output = tmp_path_factory.mktemp("scored")
+    parts = [np.arange(200, 300), np.arange(200)]
+    tables = [vectors_table(part, [words[k] for k in part], word_counts[part], rows[part], gauge) for part in parts]
+    settings = {"held_out": 0.2, "solver": "cg", "init": ""}
+    upstream = {"vocabulary": "fedcba9876543210", "pmi": "0123456789abcdef"}
+    write_artifact(output, "vectors", tables, configuration={"vectors": settings}, upstream=upstream)
+    write_artifact(output, "pmi", [pairs.slice(0, 4000), pairs.slice(4000)])
+    marginals = np.bincount(low, met[low, high], 300) + np.bincount(high, met[low, high], 300)
+    side = pa.table({"word_id": pa.array(range(300), pa.int32()), "marginal_count": pa.array(marginals.astype(int))})
+    write_artifact(output, "pairs", [pairs.select(["word_id", "context_id"])], [side])
+    return ScoredRun(output, words, word_counts, rows, pairs, marginals, 0.2)

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from pmi_spark.errors import InputError
-from pmi_spark.vectors import evaluate
-from pmi_spark.vectors.evaluate import Analogy, read_analogies, read_judgements, score_analogies, score_similarity
+from pmi_spark.vectors.evaluate import Lexicon, add_sections, pair_cosines, score_analogies, score_similarity
+from pmi_spark.vectors.judgements import Analogy
 from pmi_spark.vectors.store import WordVectors
 
 
@@ -41,25 +40,6 @@ def test_fewer_than_two_known_pairs_have_no_correlation(vectors):
     assert (score.pairs_known, score.pairs_all) == (1, 2)
 
 
-def test_judgements_are_read_and_empty_lines_passed_over(tmp_path):
-    path = tmp_path / "judged.tsv"
-    path.write_text("tiger\tcat\t7.35\n\nÄrger\tWut\t8\n", encoding="utf-8")
-    assert read_judgements(str(path)) == [("tiger", "cat", 7.35), ("Ärger", "Wut", 8.0)]
-
-
-@pytest.mark.parametrize("line", ["tiger cat 7.35", "tiger\tcat", "tiger\tcat\thigh", "a\tb\t1\t2"])
-def test_a_line_that_is_no_judgement_is_named_with_its_number(tmp_path, line):
-    path = tmp_path / "judged.tsv"
-    path.write_text(f"a\tb\t1\n{line}\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"judged\.tsv line 2 is .*; write word1 TAB word2 TAB score"):
-        read_judgements(str(path))
-
-
-def test_a_missing_file_of_judgements_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"cannot read .*absent\.tsv: No such file"):
-        read_judgements(str(tmp_path / "absent.tsv"))
-
-
 class TestAnalogies:
     # Man and woman, king and queen: the second axis is the sex, the first the rank.
     WORDS = ("man", "woman", "king", "queen", "apple")
@@ -71,37 +51,57 @@ class TestAnalogies:
         return WordVectors(list(self.WORDS), np.arange(5, 0, -1), matrix, np.ones(3), exponent=0.5, shift=0.0)
 
     def test_the_words_given_are_no_answers(self, royal):
-        score = score_analogies(royal, [Analogy("", "man", "woman", "king", "queen")])
-        assert score == (1.0, 1, 1)
-        assert score_analogies(royal, [Analogy("", "man", "woman", "king", "woman")]).accuracy == 0
+        for method in ("add", "mul"):
+            assert score_analogies(royal, [Analogy("", "man", "woman", "king", "queen")], method)[0][1:] == (1, 1, 1)
+            assert score_analogies(royal, [Analogy("", "man", "woman", "king", "woman")], method)[0].right == 0
 
     def test_questions_with_an_unknown_word_are_counted_and_left_out(self, royal):
         asked = [Analogy("", "man", "woman", "king", "queen"), Analogy("", "man", "woman", "uncle", "aunt")]
-        assert score_analogies(royal, asked) == (1.0, 1, 2)
-        assert math.isnan(score_analogies(royal, asked[1:]).accuracy)
+        assert score_analogies(royal, asked)[0][1:] == (1, 1, 2)
+        (score,) = score_analogies(royal, asked[1:])
+        assert math.isnan(score.accuracy)
+        assert score[1:] == (0, 0, 1)
 
-    def test_it_equals_the_formula_question_by_question(self, monkeypatch):
-        monkeypatch.setattr(evaluate, "QUESTIONS_AT_ONCE", 3)
-        generator = np.random.default_rng(2)
-        words = [f"w{k}" for k in range(12)]
-        matrix = generator.normal(size=(12, 4)).astype(np.float32)
-        vectors = WordVectors(words, np.ones(12, int), matrix, np.ones(4), exponent=0.5, shift=0.0)
-        unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
-        asked, right = [], 0
-        for _ in range(20):
-            a, b, c, d = generator.choice(12, 4, replace=False).tolist()
-            asked.append(Analogy("", words[a], words[b], words[c], words[d]))
-            scores = {w: unit[w] @ (unit[b] - unit[a] + unit[c]) for w in range(12) if w not in (a, b, c)}
-            right += max(scores, key=scores.get) == d
-        assert score_analogies(vectors, asked).accuracy == pytest.approx(right / 20)
+    def test_sections_stand_in_the_order_of_the_file(self, royal):
+        asked = [("z", "man", "woman", "king", "queen"), ("a", "man", "woman", "king", "apple")]
+        asked.append(("z", "woman", "man", "queen", "king"))
+        sections = score_analogies(royal, [Analogy(*question) for question in asked])
+        assert [tuple(section) for section in sections] == [("z", 2, 2, 2), ("a", 0, 1, 1)]
+        assert add_sections("all", sections)[1:] == (2, 3, 3)
 
-    def test_sections_go_with_their_questions(self, tmp_path):
-        path = tmp_path / "questions.txt"
-        path.write_text(": family\nman woman king queen\n\n: gram\nbig bigger cold colder\n", encoding="utf-8")
-        assert [analogy.section for analogy in read_analogies(str(path))] == ["family", "gram"]
+    def test_restricted_to_the_most_frequent_words_the_others_are_neither_asked_nor_answers(self, royal):
+        asked = [Analogy("", "man", "woman", "king", "queen")]
+        assert score_analogies(royal, asked, restrict=4)[0][1:] == (1, 1, 1)
+        assert score_analogies(royal, asked, restrict=3)[0][1:] == (0, 0, 1)
 
-    def test_a_line_of_three_words_is_named(self, tmp_path):
-        path = tmp_path / "questions.txt"
-        path.write_text(": family\nman woman king\n", encoding="utf-8")
-        with pytest.raises(InputError, match="line 2 is 'man woman king'"):
-            read_analogies(str(path))
+    def test_there_may_be_no_questions(self, royal):
+        assert score_analogies(royal, []) == []
+        assert add_sections("all", []) == ("all", 0, 0, 0)
+
+
+def test_the_most_frequent_words_go_by_their_counts_where_ids_do_not():
+    rows = np.eye(4, dtype=np.float32)
+    words, counts = ["old", "older", "new", "newer"], np.array([9, 2, 5, 1])
+    lexicon = Lexicon(WordVectors(words, counts, rows, np.ones(4), 0.5, 0.0), restrict=2)
+    assert lexicon.ids.tolist() == [0, 2]
+    assert lexicon.places(["NEW", "old"]) == [1, 0]
+    assert lexicon.places(["old", "older"]) is None
+
+
+def test_of_words_alike_in_capitals_the_most_frequent_stands_for_all():
+    words = ["us", "US", "stra\u00dfe", "STRASSE"]
+    vectors = WordVectors(words, np.array([4, 3, 2, 1]), np.eye(4, dtype=np.float32), np.ones(4), 0.5, 0.0)
+    lexicon = Lexicon(vectors)
+    assert lexicon.stands_for.tolist() == [0, 0, 2, 2]
+    assert lexicon.has_variants
+    assert not Lexicon(vectors, restrict=1).has_variants
+
+
+def test_a_row_of_zeros_has_cosine_0_with_every_other():
+    rows = np.array([[0, 0], [3, 4]], dtype=np.float32)
+    assert pair_cosines(rows, np.array([0, 1]), np.array([1, 1])).tolist() == [0, 1]
+
+
+def test_scores_that_are_all_the_same_have_no_correlation(vectors):
+    assert math.isnan(score_similarity(vectors, [("a", "b", 3.0), ("a", "c", 3.0)]).pearson)
+    assert math.isnan(score_similarity(vectors, [("a", "b", 1.0), ("a", "b", 3.0)]).spearman)
