@@ -93,7 +93,7 @@ def _neighbour_layout(axes: Floats) -> Floats | None:
     # One thread: the same picture every time, and threads that wait for each other by spinning are slow on a machine
     # that has other work.
     with threadpool_limits(1):
-        found = TSNE(init=start, perplexity=perplexity, metric="cosine", max_iter=STEPS, random_state=SEED, n_jobs=1)
+        found = TSNE(init=start, perplexity=perplexity, metric="cosine", max_iter=STEPS, n_jobs=1)
         return np.asarray(found.fit_transform(axes), np.float32)
 
 

@@ -26,10 +26,10 @@ def exact_cosines(space: Space) -> np.ndarray:
 def test_the_most_frequent_words_come_by_falling_count_whatever_the_order_of_files(report_run, monkeypatch, rows):
     monkeypatch.setattr("pmi_spark.report.run_files.BATCH_ROWS", rows)
     vectors = load_vectors(str(report_run))
-    space = read_space(RunFiles(str(report_run)), 50)
-    assert space.words == vectors.words[:50]
-    assert space.counts.tolist() == vectors.word_counts[:50].tolist()
-    np.testing.assert_allclose(space.rows, vectors.matrix[:50], rtol=1e-6)
+    space = read_space(RunFiles(str(report_run)), 200)
+    assert space.words == vectors.words[:200]
+    assert space.counts.tolist() == vectors.word_counts[:200].tolist()
+    np.testing.assert_allclose(space.rows, vectors.matrix[:200], rtol=1e-6)
     assert len(space.squares) == len(space.all_counts) == len(vectors.words)
 
 
