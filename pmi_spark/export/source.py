@@ -15,7 +15,7 @@ from pmi_spark.vectors.stream import Longs, StoredVectors
 
 PMI_FORMULA = "PMI(i, j) = shift + v_i' M v_j, M = R' D R, D = diag(sign(L) |L|^(1 - 2 exponent)), in nats"
 # White space parts words and numbers, or lines, in most formats, and no reader agrees with the next on what it is.
-_UNSAFE = r"[\s\x{1C}-\x{1F}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]|^$"
+_UNSAFE = r"[\s\x0B\x{1C}-\x{1F}\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]|^$"
 SUBSTITUTE = "_"
 
 

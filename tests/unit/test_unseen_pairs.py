@@ -37,7 +37,7 @@ def test_without_pairs_on_a_side_there_is_no_area_and_without_differences_no_cor
     some = np.array([1.0, 2.0])
     assert math.isnan(area_under_curve(some, some[:0]))
     assert math.isnan(rank_correlation(some, np.ones(2)))
-    assert rank_correlation(some, some) == 1
+    assert rank_correlation(some, some) == pytest.approx(1)
 
 
 def test_many_pairs_are_estimated_a_slice_at_a_time(monkeypatch):
@@ -115,8 +115,11 @@ def test_scores_are_those_of_the_estimates(scored_run, found):
     never = vectors.estimated_pmi(*found.never)
     assert score.auc == pytest.approx(stats.mannwhitneyu(met, never).statistic / (len(met) * len(never)))
     # The run's pairs were drawn by these very vectors.
-    assert score.auc > score.auc_by_frequency > 0.5
-    assert score.spearman > max(0.8, score.spearman_by_frequency)
+    assert score.auc > 0.75
+    assert score.spearman > 0.7
+    # Pairs that never met are of like frequency, and frequent pairs' PMI is no matter of it.
+    assert score.auc_by_frequency == pytest.approx(0.5, abs=0.05)
+    assert abs(score.spearman_by_frequency) < 0.4
 
 
 def test_a_table_in_more_pieces_gives_the_same(scored_run, found, monkeypatch):

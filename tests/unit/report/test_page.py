@@ -120,7 +120,8 @@ def test_every_chart_has_a_table_a_label_and_a_place_for_the_focus(page):
     assert names == {"ranks", "coverage", "pmi-distribution", "loss", "held-out-error", "lengths"}
     for _, chart in charts:
         assert re.search(
-            r'class="plot" tabindex="0" role="group" aria-roledescription="chart" aria-label="[^"]+" aria-describedby', chart
+            r'class="plot" tabindex="0" role="group" aria-roledescription="chart" aria-label="[^"]+" aria-describedby',
+            chart,
         )
         assert "<details><summary>Values as a table</summary>" in chart
         assert "data-text=" in chart
