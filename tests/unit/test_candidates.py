@@ -68,9 +68,11 @@ def test_of_equal_texts_the_earlier_comes_first(tmp_path):
 
 def test_lines_are_candidates_as_they_stand(tmp_path):
     path = tmp_path / "lines.txt"
-    path.write_bytes("a b\r\nc\u2028d\n\nlast \xff".encode("utf-8", "surrogateescape").replace(b"\xc3\xbf", b"\xff"))
+    path.write_bytes(
+        "a b\r\nx\ry\nc\u2028d\n\nlast \xff".encode("utf-8", "surrogateescape").replace(b"\xc3\xbf", b"\xff")
+    )
     found = [text for batch in read_candidates(str(path), "text") for text in batch.column("text").to_pylist()]
-    assert found == ["a b", "c\u2028d", "", "last \ufffd"]
+    assert found == ["a b", "x\ry", "c\u2028d", "", "last \ufffd"]
 
 
 def test_parquet_keeps_its_columns_and_may_be_a_folder(tmp_path):
@@ -108,6 +110,18 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path):
         with pytest.raises(InputError, match=f"cannot write {to}"):
             rank_file(SCORER, str(tmp_path / "lines.txt"), "text", "sum_pmi", 1, str(to))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "lines.txt"]
+
+
+def test_a_disk_that_fills_up_leaves_nothing(monkeypatch, tmp_path):
+    def full(table: pa.Table, path: Path, **_: object) -> None:
+        path.write_bytes(b"half of it")
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "lines.txt").write_text("a\n", encoding="utf-8")
+    monkeypatch.setattr(candidates.pq, "write_table", full)
+    with pytest.raises(InputError, match=r"cannot write .*: No space left on device"):
+        rank_file(SCORER, str(tmp_path / "lines.txt"), "text", "sum_pmi", 1, str(tmp_path / "ranked.parquet"))
+    assert [path.name for path in tmp_path.iterdir()] == ["lines.txt"]
 
 
 @pytest.mark.parametrize(

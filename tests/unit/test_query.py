@@ -132,8 +132,10 @@ def test_a_run_that_did_not_lower_its_text_does_not_lower_a_word():
     kept = WordVectors(words[:1], counts[:1], matrix[:1], np.ones(1), 0.5, 0.0, tokens=TokensConfig(lower=False))
     assert word_id(lowered, "Paris") == 0
     assert word_id(kept, "Paris") == 0
-    with pytest.raises(InputError, match="unknown word 'paris'; near: Paris"):
-        word_id(kept, "paris")
+    for asked, word in (("paris", "Paris"), ("Paris", "paris")):
+        vectors = WordVectors([word], counts[:1], matrix[:1], np.ones(1), 0.5, 0.0, tokens=TokensConfig(lower=False))
+        with pytest.raises(InputError, match=f"unknown word '{asked}'; near: {word}"):
+            word_id(vectors, asked)
 
 
 def test_a_word_is_folded_as_the_run_folded_its_text():

@@ -109,7 +109,7 @@ def test_phrases_that_are_gone_are_told(tmp_path, write_artifact):
         cutter_of(tmp_path)
 
 
-@pytest.mark.parametrize("phrase", ["new_of", "new-york", "new_in_york", "york_new"])
+@pytest.mark.parametrize("phrase", ["new_of", "new-york", "new_in_york", "old_york"])
 def test_a_phrase_that_its_words_do_not_make_is_damage(phrase):
     rows = pa.table({"phrase": [phrase], "first": ["new"], "second": ["york"]})
     with pytest.raises(RunError, match="table of phrases is damaged"):
