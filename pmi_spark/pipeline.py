@@ -103,6 +103,7 @@ class Pipeline:
         chosen = self._begin(stages, inputs, change)
         if not chosen:
             self._reporter.note("phrases", "left out: phrases.passes is 0")
+            return
         for stage in chosen:
             upstream, identity = self._identities.of(stage)
             if self._artifacts.has_whole(stage, identity):

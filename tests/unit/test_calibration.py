@@ -16,13 +16,13 @@ REFERENCE = 90.0
 class Planted:
     """Poisson counts whose log mean over independence is a + b (f f' / reference^2)^-g x."""
 
-    def __init__(self, intercept: float, slope: float, exponent: float, seed: int = 1) -> None:
+    def __init__(self, intercept: float, slope: float, exponent: float, seed: int = 1, meetings: float = 1.0) -> None:
         generator = np.random.default_rng(seed)
         self.word_counts = (5000 / np.arange(1, WORDS + 1)).astype(np.int64)
         rows, columns = generator.integers(0, WORDS, (2, PAIRS)).astype(np.int32)
         self.products = generator.normal(0.5, 0.7, PAIRS)
         stretch = (self.word_counts / REFERENCE) ** -exponent
-        expected = self.word_counts[rows] * self.word_counts[columns] / 3e4
+        expected = self.word_counts[rows] * self.word_counts[columns] * meetings / 3e4
         means = expected * np.exp(intercept + slope * stretch[rows] * stretch[columns] * self.products)
         self.sample = PairSample(rows, columns, expected, generator.poisson(means).astype(float), np.ones(PAIRS))
 
@@ -33,7 +33,8 @@ class Planted:
 @settings(max_examples=15, deadline=None)
 @given(st.floats(-2, 0.5), st.floats(0.3, 1.5), st.floats(0.02, 0.4), st.integers(0, 1000))
 def test_a_planted_line_is_found(intercept, slope, exponent, seed):
-    found = Planted(intercept, slope, exponent, seed).calibrated()
+    # With so many meetings the least certain corner has standard errors of .003, .004 and .004.
+    found = Planted(intercept, slope, exponent, seed, meetings=100).calibrated()
     assert found.intercept == pytest.approx(intercept, abs=0.05)
     assert found.lengths.slope == pytest.approx(slope, abs=0.05)
     assert found.lengths.exponent == pytest.approx(exponent, abs=0.03)

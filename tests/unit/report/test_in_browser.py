@@ -144,6 +144,8 @@ def test_suggestions_are_taken_by_keyboard_alone(opened):
     field = by_id(opened, "query")
     field.send_keys("word12")
     assert field.get_attribute("aria-expanded") == "true"
+    field.send_keys(Keys.ARROW_DOWN, Keys.ARROW_UP)
+    assert field.get_attribute("aria-activedescendant") is None
     field.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN)
     chosen = by_id(opened, field.get_attribute("aria-activedescendant"))
     assert chosen.get_attribute("aria-selected") == "true"
