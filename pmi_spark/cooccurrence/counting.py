@@ -147,7 +147,7 @@ def encode_documents(documents: pa.Table, words: Words, unknown_leaves_gap: bool
 
 
 def documents_with(documents: pa.Table, words: pa.Array) -> pa.Table:
-    """The rows (document_id, words) that hold one of some words; the dictionary alone is looked up: 3 ns a word.
+    """The rows (document_id, words) that hold one of some words; the dictionary alone is looked up: 12 ns a word.
 
     >>> documents = pa.table({"document_id": pa.array([1, 2]), "words": pa.array([["a", "x"], ["b"]])})
     >>> documents_with(documents, pa.array(["x", "y"]))["document_id"].to_pylist()

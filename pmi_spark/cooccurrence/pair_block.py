@@ -157,7 +157,7 @@ def _sum_cells(rows: Ids, columns: Ids, counts: Counts, shape: tuple[int, int]) 
 def sort_cells(rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], counts: Counts) -> PairBlock:
     """Cells in any order, repeats allowed -> a PairBlock, by sorting keys row * 2^31 + column (62 bits).
 
-    Memory follows the cells alone. 45 ns a cell; 10 where they are in order already, as timsort sees.
+    Memory follows the cells alone.
     """
     if len(columns) == 0:
         return PairBlock(_NO_LONGS, _NO_LONGS, _NO_IDS, counts)
