@@ -225,23 +225,25 @@ class Artifacts:
         paths = [escape_glob(path) for path in (self.paths(name) if only is None else only)]
         return self._spark.read.format("binaryFile").load(paths).select(*FILES_READ)
 
-    def stream_files(self, name: str, without: Collection[str] = ()) -> RDD[tuple[str, bytes]]:
+    def stream_files(self, name: str, only: Collection[str] | None = None) -> RDD[tuple[str, bytes]]:
         """As :meth:`read_files` for the RDD API, (path, content) a file: not pickled, which costs 20 ns a byte.
 
-        Files that the manifest does not name may come too; the caller knows :meth:`paths`. A task gets files of 128 MB,
-        or a quarter of a core's share where that is less.
+        ``only`` may name none. Files that the manifest does not name may come too; the caller knows :meth:`paths`. A
+        task gets files of 128 MB, or a quarter of a core's share where that is less.
         """
         context = self._spark.sparkContext
+        sizes = dict(zip(self.paths(name), (part.size_bytes for part in self.require(name).files), strict=True))
+        chosen = sizes.keys() if only is None else sizes.keys() & set(only)
+        if not chosen:
+            return context.parallelize([], 1)
         # One listing of the folder; naming every file would be a call to the file system each.
-        patterns = [list_glob(self.folder(name)) + "/part-*"]
-        if without:
-            patterns = [list_glob(path) for path in self.paths(name) if path not in without]
-        parts = self.require(name).files
-        total = sum(part.size_bytes for part in parts)
+        everything = len(chosen) == len(sizes)
+        patterns = [list_glob(self.folder(name)) + "/part-*"] if everything else [list_glob(path) for path in chosen]
+        total = sum(sizes[path] for path in chosen)
         share = min(TASK_BYTES, total // (4 * context.defaultParallelism) + 1)
         # Spark adds the cost of opening each file before it divides by the partitions asked for, but fills them by
         # their bytes alone: a hundred small files would all go to one task.
-        return context.binaryFiles(",".join(patterns), -(-(total + OPEN_COST_BYTES * len(parts)) // share))
+        return context.binaryFiles(",".join(patterns), -(-(total + OPEN_COST_BYTES * len(chosen)) // share))
 
     def paths(self, name: str) -> dict[str, int]:
         """The artifact's files, as the file system spells them, and how many rows each has."""

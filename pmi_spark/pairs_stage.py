@@ -69,10 +69,10 @@ class PairsStage:
         return Built(files, facts, self._write_marginals(counts.marginals))
 
     def _count(self, corpus: CountedCorpus, words: Words, plan: CountingPlan) -> PairCounts:
-        shards, all_shards = corpus.rows(), self._artifacts.paths(corpus.name)
+        shards = corpus.rows()
 
         def count(left: list[str]) -> PairCounts:
-            streams = self._artifacts.stream_files(corpus.name, without=set(all_shards) - set(left))
+            streams = self._artifacts.stream_files(corpus.name, only=left)
             documents = {path: shards[path] for path in left}
             return count_pairs(self._spark, streams, documents, words, plan, self._minimum_units(plan), guard.skip)
 
@@ -93,16 +93,13 @@ class PairsStage:
             for role, increments in roles.items()
             for path, documents in corpus.rows(increments).items()
         }
-        told = {role.value: f"{sum(corpus.rows(part).values()):,}" for role, part in roles.items() if part}
-        self._reporter.note(
-            "pairs",
-            ", ".join(f"{number} documents {role}" for role, number in told.items())
-            + f"; {len(words.words) - known:,} new words",
-        )
-        others = set(self._artifacts.paths(corpus.name)) - set(shards)
+        documents = {role: sum(corpus.rows(part).values()) for role, part in roles.items() if part}
+        told = ", ".join(f"{number:,} documents {role.value}" for role, number in documents.items())
+        if told:
+            self._reporter.note("pairs", f"{told}; {len(words.words) - known:,} new words")
         found = update_pairs(
             self._spark,
-            self._artifacts.stream_files(corpus.name, without=others),
+            self._artifacts.stream_files(corpus.name, only=shards),
             shards,
             self._artifacts.stream_files("pairs"),
             self._artifacts.paths("pairs"),
@@ -129,6 +126,8 @@ class PairsStage:
         if change is None or not extends:
             return None
         if left_out or not same:
+            if not (change.added or change.removed):
+                return None
             why = "pairs were left out of it" if same else "it was counted with other settings"
             self._reporter.note("pairs", f"counted anew from all text: the table there is no basis, {why}")
             return None
