@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -62,9 +62,8 @@ class VocabularyStage:
             words, size = self._given()
             with count_given(counted, words, size) as selection:
                 return self._write(selection, facts)
-        keep, drop = self._list("keep"), self._list("drop")
-        lists = self._lists(keep, drop) if keep or drop else None
-        with select_words(counted, self._rules(), sum(tokens.values()), lists, len(keep)) as selection:
+        lists, listed = self._lists()
+        with select_words(counted, self._rules(), sum(tokens.values()), lists, listed) as selection:
             return self._write(selection, facts)
 
     def update(self, corpus: CountedCorpus, earlier: Manifest, change: Difference) -> Built:
@@ -78,11 +77,10 @@ class VocabularyStage:
         if self._settings.given:
             with update_given(updated, size) as selection:
                 return self._write(selection, facts)
-        keep, drop = self._list("keep"), self._list("drop")
-        lists = self._lists(keep, drop) if keep or drop else None
+        lists, listed = self._lists()
         there = words.join(lists.where("verdict = 'keep'"), "word", "left_semi").count() if lists is not None else 0
         documents = sum(corpus.rows().values())
-        with extend_vocabulary(updated, size, self._rules(), documents, lists, len(keep) - there) as selection:
+        with extend_vocabulary(updated, size, self._rules(), documents, lists, listed - there) as selection:
             return self._write(selection, facts)
 
     def _count(self, corpus: CountedCorpus, files: Mapping[str, int]) -> DataFrame:
@@ -128,14 +126,19 @@ class VocabularyStage:
         path = getattr(self._settings, name)
         return parse_words(self._read_text(name), path) if path else []
 
-    def _lists(self, keep: Sequence[str], drop: Sequence[str]) -> DataFrame:
+    def _lists(self) -> tuple[DataFrame | None, int]:
+        """The words to keep and to drop (word, verdict), None without any, and how many there are to keep."""
+        keep, drop = self._list("keep"), self._list("drop")
+        if not (keep or drop):
+            return None, 0
         both = set(keep).intersection(drop)
         if both:
             raise ConfigurationError(
                 f"{min(both)} stands in both vocabulary.keep and vocabulary.drop", cure="take it out of one of them"
             )
         verdicts = ["keep"] * len(keep) + ["drop"] * len(drop)
-        return self._spark.createDataFrame(pa.table({"word": [*keep, *drop], "verdict": verdicts}))
+        lists = self._spark.createDataFrame(pa.table({"word": [*keep, *drop], "verdict": verdicts}))
+        return lists, len(keep)
 
     def _earlier(self) -> Artifacts | None:
         """The output directory that ``given`` names, or None when it is a file."""

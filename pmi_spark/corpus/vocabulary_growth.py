@@ -44,14 +44,11 @@ def extend_vocabulary(
     meet the rules any more stay, so that ids keep their meaning, and take their places of ``maximum_size``. A new
     word's frequency is its share of all kept words at this moment.
     """
-    updated = updated.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        known, others = updated.where(F.col("word_id").isNotNull()), updated.where(F.col("word_id").isNull())
+    with _known_and_others(updated) as (known, others):
         had = _share(known)
-        is_full = 0 < rules.maximum_size <= size
-        if is_full:
+        if 0 < rules.maximum_size <= size:
             account = Account(had, {"maximum_size": _share(others)}, absent=listed)
-            yield Selection(known, others.select(*COUNTED), account)
+            yield Selection(known, others, account)
             return
         room = rules.maximum_size and rules.maximum_size - size
         with select_words(others, replace(rules, maximum_size=room), documents, lists, listed) as new:
@@ -60,19 +57,23 @@ def extend_vocabulary(
                 {"word_id": F.col("word_id") + F.lit(size), "frequency": share_of_text(kept.occurrences)}
             )
             yield Selection(known.unionByName(behind), new.dropped, replace(new.account, kept=kept))
-    finally:
-        updated.unpersist()
 
 
 @contextmanager
 def update_given(updated: DataFrame, size: int) -> Iterator[Selection]:
     """Updated words -> ``vocabulary`` of the words it has, and no others."""
+    with _known_and_others(updated) as (known, others):
+        kept = _share(known)
+        yield Selection(known, others, Account(kept, {"given": _share(others)}, absent=size - kept.words))
+
+
+@contextmanager
+def _known_and_others(updated: DataFrame) -> Iterator[tuple[DataFrame, DataFrame]]:
+    """The words of the vocabulary, and the counts of those outside of it, persisted while the context is open."""
     updated = updated.persist(StorageLevel.MEMORY_AND_DISK)
     try:
-        known, others = updated.where(F.col("word_id").isNotNull()), updated.where(F.col("word_id").isNull())
-        kept = _share(known)
-        account = Account(kept, {"given": _share(others)}, absent=size - kept.words)
-        yield Selection(known, others.select(*COUNTED), account)
+        has_id = F.col("word_id").isNotNull()
+        yield updated.where(has_id), updated.where(~has_id).select(*COUNTED)
     finally:
         updated.unpersist()
 
