@@ -40,9 +40,13 @@ class Identity(NamedTuple):
 
 
 class Identities:
-    """The identities of one output directory's stages under one configuration."""
+    """The identities of one output directory's stages under one configuration, in one run.
+
+    Files that settings name are read once each.
+    """
 
     def __init__(self, artifacts: Artifacts, config: Config, stages: StageRuns) -> None:
+        self._settings: dict[str, dict[str, Any]] = {}
         self._artifacts = artifacts
         self._config = config
         self._stages = stages
@@ -79,6 +83,12 @@ class Identities:
                 cure="give the settings of the first run: --config or --set",
             )
         if change.retires:
+            lost = [entry.label for entry in there if not entry.parts]
+            if lost:
+                raise InputError(
+                    f"{self._artifacts.output}/tokens lost files of the label {lost[0]}, so counts cannot be adjusted",
+                    cure="cut that text again: `pmi-spark run --append --label` with its name and --input",
+                )
             return without(there, change.label, tokens.facts[RETIRED] if tokens is not None else ())
         return with_added(there, Increment(change.label, self.find(inputs)))
 
@@ -123,7 +133,9 @@ class Identities:
         return self._stages.wanted
 
     def _identity(self, stage: str, upstream: dict[str, Any]) -> Identity:
-        return Identity(upstream, fingerprint(FORMAT, stage, upstream, self._effective(stage)))
+        if stage not in self._settings:
+            self._settings[stage] = self._effective(stage)
+        return Identity(upstream, fingerprint(FORMAT, stage, upstream, self._settings[stage]))
 
     def _built_upon(self, stage: str, upstream: dict[str, Any], predecessor: str) -> Identity:
         """The identity of a stage that goes on from its own artifact where it can: then it names that in its upstream.

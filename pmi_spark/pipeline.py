@@ -44,7 +44,6 @@ class Pipeline:
         self._config = config
         self._reporter = reporter
         self._stages = StageRuns(spark, self._artifacts, config, reporter)
-        self._identities = Identities(self._artifacts, config, self._stages)
 
     def run(self, stages: Sequence[str] = STAGES, inputs: Sequence[str] = (), change: Change | None = None) -> None:
         """Run the named stages in order, passing over those whose artifact is already there for this fingerprint.
@@ -64,12 +63,13 @@ class Pipeline:
         self._check()
         self._lock.refuse_held()
         plans: list[Planned] = []
-        for stage in self._begin(stages, inputs, change):
+        identities = self._look()
+        for stage in self._begin(identities, stages, inputs, change):
             if any(plan.reason for plan in plans):
                 verb = "made anew" if change is None else "changed"
                 plans.append(Planned(stage, f"what it is made from is {verb}"))
                 continue
-            upstream, identity = self._identities.of(stage)
+            upstream, identity = identities.of(stage)
             whole = self._artifacts.has_whole(stage, identity)
             found = None if whole else self._artifacts.manifest(stage)
             plans.append(Planned(stage, "" if whole else reason_to_run(stage, found, identity, upstream, self._config)))
@@ -77,7 +77,7 @@ class Pipeline:
 
     def preview(self, inputs: Sequence[str]) -> list[tuple[str, str, list[str]]]:
         """The first documents as they will be cut: (shard, why it is rejected or "", its words). Nothing is written."""
-        paths = [path for path, _, _ in self._identities.find(inputs)]
+        paths = [path for path, _, _ in self._look().find(inputs)]
         return self._stages.tokens_stage().preview(paths)
 
     def _check(self) -> None:
@@ -87,25 +87,31 @@ class Pipeline:
         make_rule(self._config.phrases)
         self._artifacts.refuse_foreign()
 
-    def _begin(self, stages: Sequence[str], inputs: Sequence[str], change: Change | None) -> list[str]:
+    def _look(self) -> Identities:
+        return Identities(self._artifacts, self._config, self._stages)
+
+    def _begin(
+        self, identities: Identities, stages: Sequence[str], inputs: Sequence[str], change: Change | None
+    ) -> list[str]:
         """The stages to go through, in order, when it is settled what text they are to have.
 
         Phrases are left out where they are off: a former artifact of theirs stays, but nobody reads it. A label that is
         taken out leaves the counts before the tokens, which are what is subtracted.
         """
-        self._stages.wanted = self._identities.want(inputs, change) if "tokens" in stages else None
+        self._stages.wanted = identities.want(inputs, change) if "tokens" in stages else None
         chosen = [stage for stage in stages if stage != "phrases" or self._config.phrases.passes]
         if change is not None and change.retires:
             chosen.sort(key=_RETIRING.index)
         return chosen
 
     def _run(self, stages: Sequence[str], inputs: Sequence[str], change: Change | None) -> None:
-        chosen = self._begin(stages, inputs, change)
+        identities = self._look()
+        chosen = self._begin(identities, stages, inputs, change)
         if not chosen:
             self._reporter.note("phrases", "left out: phrases.passes is 0")
             return
         for stage in chosen:
-            upstream, identity = self._identities.of(stage)
+            upstream, identity = identities.of(stage)
             if self._artifacts.has_whole(stage, identity):
                 self._keep(stage, identity)
             else:

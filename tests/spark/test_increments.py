@@ -220,6 +220,29 @@ def test_a_table_that_left_pairs_out_is_counted_anew(
     assert table(tmp_path / "out", "pairs").equals(kept)
 
 
+def test_a_pairs_table_is_laid_out_in_other_files_without_counting_again(
+    appended: Path, run_stages: Callable, tmp_path: Path
+) -> None:
+    output = shutil.copytree(appended.parent / "monday", tmp_path / "out")
+    told = run_stages(output, (), ("pairs",), [*SETTINGS, "pairs.files=3"])
+    assert told.stages("finished") == ["pairs"]
+    assert told.notes == []
+    assert len(manifest(output, "pairs").files) == 3
+    assert_same_counts(output, appended.parent / "monday")
+
+
+def test_text_whose_tokens_are_lost_is_cut_again_before_a_label_is_taken_out(
+    appended: Path, days: dict[str, Path], run_stages: Callable, from_scratch: Callable[..., Path], tmp_path: Path
+) -> None:
+    output = shutil.copytree(appended.parent / "tuesday", tmp_path / "out")
+    (output / "tokens" / manifest(output, "tokens").files[0].name).unlink()
+    with pytest.raises(InputError, match="tokens lost files of the label monday, so counts cannot be adjusted"):
+        run_stages(output, (), CORE_STAGES, SETTINGS, change=Change("tuesday", retires=True))
+    run_stages(output, [days["monday"]], COUNTED, SETTINGS, change=Change("monday"))
+    run_stages(output, (), COUNTED, SETTINGS, change=Change("tuesday", retires=True))
+    assert_same_counts(output, from_scratch(output, [days["monday"]]))
+
+
 class TestRefusals:
     def test_a_shard_that_was_added_before(self, appended: Path, days: dict[str, Path], run_stages: Callable) -> None:
         with pytest.raises(InputError, match=r"0\.txt was added before, under the label monday"):
