@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pmi_spark.factorization.calibration import PairSample
-from pmi_spark.factorization.row_blocks import Doubles, Floats, Ids, Longs, RowBlock, held_out
+from pmi_spark.factorization.row_blocks import Doubles, Floats, Ids, Longs, RowBlock, draw_pairs, held_out
 from pmi_spark.factorization.table import Table, TableBlock
 
 # Enough for a standard error of a few thousandths of a nat; the driver holds 40 bytes a pair.
@@ -40,7 +40,7 @@ def sample_held_pairs(table: Table, independence: Independence, share: float, sh
     held = min(share, MOST_PAIRS * 2 / max(table.cell_count, 1))
     chances = np.exp(independence.log_p)
     mass = float(chances.sum())
-    low, high = _draw_pairs(chances / mass)
+    low, high = draw_pairs(chances / mass, DRAWS, seed=len(chances)).astype(np.int32)
     draws = table.blocks.context.broadcast((low, high))
     try:
         found = table.blocks.map(lambda block: _look_up(block, *draws.value, held)).collect()
@@ -62,15 +62,6 @@ def sample_held_pairs(table: Table, independence: Independence, share: float, sh
         np.concatenate([met_expected * np.exp(values.astype(np.float64) + shift), np.zeros(len(low))]),
         np.concatenate([np.ones(len(rows)), stands_for]),
     )
-
-
-def _draw_pairs(chances: Doubles) -> tuple[Ids, Ids]:
-    """``DRAWS`` pairs of different words, either by its chance, the lower id first."""
-    generator = np.random.Generator(np.random.PCG64(len(chances)))
-    bounds = np.cumsum(chances)
-    sides = np.searchsorted(bounds, generator.random((2, DRAWS)) * bounds[-1], side="right")
-    low, high = np.minimum(*sides).astype(np.int32), np.maximum(*sides).astype(np.int32)
-    return low[low < high], high[low < high]
 
 
 def _look_up(block: TableBlock, low: Ids, high: Ids, share: float) -> tuple[tuple[Ids, Ids, Floats], Longs]:

@@ -152,3 +152,16 @@ def held_out(rows: Ids, columns: Ids, share: float) -> npt.NDArray[np.bool_]:
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed ^= mixed >> np.uint64(31)
     return np.asarray((mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53 < share)
+
+
+def draw_pairs(masses: Doubles, count: int, seed: int) -> Longs:
+    """Pairs of different words (2 x k ids, the lower first), each word drawn by its mass; of ``count`` draws.
+
+    >>> draw_pairs(np.array([1.0, 0.0, 1.0]), 8, seed=1)[:, 0]
+    array([0, 2])
+    """
+    bounds = np.cumsum(masses)
+    chances = np.random.Generator(np.random.PCG64(seed)).random((2, count))
+    sides = np.searchsorted(bounds, chances * bounds[-1], side="right")
+    pairs = np.stack([np.minimum(*sides), np.maximum(*sides)])
+    return np.asarray(pairs[:, pairs[0] < pairs[1]])

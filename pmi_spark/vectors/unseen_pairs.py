@@ -17,7 +17,7 @@ import pyarrow as pa
 from scipy import stats
 
 from pmi_spark.errors import InputError
-from pmi_spark.factorization.row_blocks import held_out
+from pmi_spark.factorization.row_blocks import draw_pairs, held_out
 from pmi_spark.vectors.evaluate import Lexicon
 from pmi_spark.vectors.files import ArtifactFiles, read_artifact
 from pmi_spark.vectors.judgements import Judgement
@@ -116,7 +116,7 @@ def find_held_pairs(output: str, at_most: int) -> HeldPairs:
         raise InputError(f"pmi and vectors in {output} are not of one run", cure="run `pmi-spark run` again")
     share = min(settings["held_out"], at_most / max(pmi.row_count, 1))
     marginals = _marginals(output, vectors.manifest.row_count)
-    draws = _drawn(marginals, at_most)
+    draws = draw_pairs(marginals, at_most, SEED)
     keys, draw_of_key = np.unique(draws[0] * len(marginals) + draws[1], return_inverse=True)
     have_met = np.zeros(len(keys), dtype=bool)
     found: list[pa.Table] = []
@@ -147,14 +147,6 @@ def _marginals(output: str, words: int) -> Doubles:
     marginals = np.zeros(words)
     marginals[np.asarray(table["word_id"])] = np.asarray(table["marginal_count"])
     return marginals
-
-
-def _drawn(marginals: Doubles, count: int) -> Longs:
-    """Pairs (2 x k) of different words, each drawn by its marginal, the lower id first; of ``count`` draws."""
-    bounds = np.cumsum(marginals)
-    sides = np.searchsorted(bounds, np.random.Generator(np.random.PCG64(SEED)).random((2, count)) * bounds[-1], "right")
-    pairs = np.stack([np.minimum(*sides), np.maximum(*sides)])
-    return pairs[:, pairs[0] < pairs[1]]
 
 
 def score_held_pairs(vectors: WordVectors, pairs: HeldPairs, minimum_expected: float) -> UnseenScore:
