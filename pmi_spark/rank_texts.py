@@ -14,7 +14,7 @@ from pmi_spark.errors import InputError
 from pmi_spark.parquet_files import MAGIC
 from pmi_spark.session import start_session
 from pmi_spark.storage import Storage, escape_glob
-from pmi_spark.vectors.candidates import SCORE_COLUMNS, TextScorer
+from pmi_spark.vectors.candidates import TextScorer, check_columns
 
 Batches = Iterator[pa.RecordBatch]
 _SCORES = "sum_pmi double, mean_pmi double, known_words int, unknown_words int"
@@ -58,13 +58,7 @@ def read_candidates(spark: SparkSession, path: str, column: str) -> DataFrame:
     if storage.read_head(files[0], len(MAGIC)) != MAGIC.encode():
         return spark.read.text(paths).withColumnRenamed("value", "text")
     frame = spark.read.parquet(*paths)
-    kinds = dict(frame.dtypes)
-    if kinds.get(column) != "string":
-        named = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
-        raise InputError(f"{path} has no column {column} of text", cure=f"name one with --column; it has {named}")
-    taken = [name for name in SCORE_COLUMNS if name in kinds]
-    if taken:
-        raise InputError(f"{path} has a column {taken[0]} already", cure="give it another name")
+    check_columns(path, column, dict(frame.dtypes))
     return frame
 
 

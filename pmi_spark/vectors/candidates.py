@@ -6,7 +6,7 @@ import itertools
 import os
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,14 +86,18 @@ def _is_parquet(place: Path) -> bool:
 
 def _parquet_batches(path: str, column: str) -> Iterator[pa.RecordBatch]:
     dataset = ds.dataset(path, format="parquet")
-    kind = dataset.schema.field(column).type if column in dataset.schema.names else None
-    if kind not in (pa.string(), pa.large_string()):
-        named = ", ".join(f"{entry.name} ({entry.type})" for entry in dataset.schema)
+    check_columns(path, column, {entry.name: str(entry.type) for entry in dataset.schema})
+    yield from dataset.to_batches(batch_size=LINES_AT_ONCE)
+
+
+def check_columns(path: str, column: str, kinds: Mapping[str, str]) -> None:
+    """InputError unless the columns, {name: type}, hold ``column`` of text, and none that scores are written to."""
+    if kinds.get(column) not in ("string", "large_string"):
+        named = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
         raise InputError(f"{path} has no column {column} of text", cure=f"name one with --column; it has {named}")
-    taken = [name for name in SCORE_COLUMNS if name in dataset.schema.names]
+    taken = [name for name in SCORE_COLUMNS if name in kinds]
     if taken:
         raise InputError(f"{path} has a column {taken[0]} already", cure="give it another name")
-    yield from dataset.to_batches(batch_size=LINES_AT_ONCE)
 
 
 def rank_candidates(scorer: TextScorer, batches: Iterator[pa.RecordBatch], column: str, by: str, top: int) -> pa.Table:
