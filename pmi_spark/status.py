@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Manifest
+from pmi_spark.artifacts import Manifest
 from pmi_spark.errors import InputError
 from pmi_spark.factorization.state import SweepReport
 from pmi_spark.output_lock import LOCK_NAME, Holder
 from pmi_spark.plan import changed_sources
 from pmi_spark.sweep_states import FOLDER as SWEEPS
 from pmi_spark.sweep_states import NOTE as SWEEPS_NOTE
-from pmi_spark.vectors.files import OutputFiles
+from pmi_spark.vectors.files import ArtifactFiles, OutputFiles
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,7 @@ class RunStatus:
 def read_status(output: str) -> RunStatus:
     """Look at an output directory. Raises InputError when no stage left anything in it."""
     files = OutputFiles(output)
-    manifests = {
-        stage: Manifest.from_json(text, where=f"{output}/{stage}/{MANIFEST_NAME}")
-        for stage in STAGES
-        if (text := files.read_text(f"{stage}/{MANIFEST_NAME}"))
-    }
+    manifests = {stage: found.manifest for stage, found in ArtifactFiles.all_of(files).items()}
     note = files.read_text(f"vectors/{SWEEPS}/{SWEEPS_NOTE}")
     lock = files.read_text(LOCK_NAME)
     stages = [StageStatus(stage, found, _remark(found, manifests)) for stage, found in manifests.items()]

@@ -12,8 +12,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pmi_spark.config import checked, declared
-from pmi_spark.settings import Scalar
 from pmi_spark.vectors.store import WordVectors, load_vectors
 
 
@@ -33,11 +31,6 @@ class Column(NamedTuple):
 WORD = Column("word", "word")
 OCCURRENCES = Column("word_count", "occurrences", ",")
 Rows = Sequence[tuple[Any, ...]]
-
-
-def query_setting(name: str, value: Scalar | None) -> Any:
-    """An option's value, or the default of the setting ``query.<name>``; ConfigurationError outside its range."""
-    return checked(f"query.{name}", declared(f"query.{name}").default if value is None else value)
 
 
 def load(output: str) -> WordVectors:

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pmi_spark.cli.app import app
-from pmi_spark.cli.options import AsJson, RunOutput
-from pmi_spark.config import checked, declared
+from pmi_spark.cli.options import AsJson, RunOutput, setting_option, setting_value
 
 Similarity = Annotated[
     list[str] | None,
@@ -39,9 +38,9 @@ Pairs = Annotated[
         "held-out for those the fit left out; may be repeated. [default: held-out where no other file is named]",
     ),
 ]
-Restrict = Annotated[
-    int | None, typer.Option("--restrict", help=declared("evaluation.restrict").describe(), show_default=False)
-]
+Restrict = Annotated[int | None, setting_option("--restrict", "evaluation.restrict")]
+HeldPairs = Annotated[int | None, setting_option("--held-pairs", "evaluation.held_pairs")]
+MinimumExpected = Annotated[float | None, setting_option("--minimum-expected", "evaluation.minimum_expected")]
 Save = Annotated[
     bool,
     typer.Option(
@@ -57,6 +56,8 @@ def evaluate(
     analogies: Analogies = None,
     pairs: Pairs = None,
     restrict: Restrict = None,
+    held_pairs: HeldPairs = None,
+    minimum_expected: MinimumExpected = None,
     save: Save = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,14 +65,13 @@ def evaluate(
     from pmi_spark.cli.answers import load
     from pmi_spark.vectors.evaluation_record import Asked, evaluate_vectors, save_record
 
-    words = declared("evaluation.restrict").default if restrict is None else restrict
     asked = Asked(
         similarity=similarity or (),
         analogies=analogies or (),
         pairs=pairs or (),
-        restrict=int(checked("evaluation.restrict", words)),
-        held_pairs=int(declared("evaluation.held_pairs").default),
-        minimum_expected=float(declared("evaluation.minimum_expected").default),
+        restrict=setting_value("evaluation.restrict", restrict),
+        held_pairs=setting_value("evaluation.held_pairs", held_pairs),
+        minimum_expected=setting_value("evaluation.minimum_expected", minimum_expected),
     )
     record = evaluate_vectors(output, asked, load)
     if save:

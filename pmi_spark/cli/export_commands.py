@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from pmi_spark.cli.app import app
-from pmi_spark.cli.options import RunOutput
-from pmi_spark.config import checked, declared
+from pmi_spark.cli.options import RunOutput, setting_option, setting_value
 from pmi_spark.export.formats import Format
 
 To = Annotated[
@@ -23,10 +22,8 @@ FormatOption = Annotated[
         show_choices=False,
     ),
 ]
-TopWords = Annotated[
-    int | None, typer.Option("--top-words", help=declared("export.top_words").describe(), show_default=False)
-]
-Dtype = Annotated[str | None, typer.Option("--dtype", help=declared("export.dtype").describe(), show_default=False)]
+TopWords = Annotated[int | None, setting_option("--top-words", "export.top_words")]
+Dtype = Annotated[str | None, setting_option("--dtype", "export.dtype")]
 Normalize = Annotated[
     bool, typer.Option("--normalize", help="Scale each vector to length 1. [default: false; true or false]")
 ]
@@ -48,14 +45,12 @@ def export(
     """Write the vectors as word2vec, gensim, numpy, safetensors or TensorFlow's projector read them."""
     from pmi_spark.export.export import export_vectors
 
-    words = declared("export.top_words").default if top_words is None else top_words
-    kind = declared("export.dtype").default if dtype is None else dtype
     done = export_vectors(
         output,
         form,
         to,
-        top_words=int(checked("export.top_words", words)),
-        dtype=str(checked("export.dtype", kind)),
+        top_words=setting_value("export.top_words", top_words),
+        dtype=setting_value("export.dtype", dtype),
         normalize=normalize,
         force=force,
     )

@@ -7,23 +7,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from pmi_spark.cli.answers import print_json, query_setting
+from pmi_spark.cli.answers import print_json
 from pmi_spark.cli.app import app, failures_in_one_line
-from pmi_spark.cli.options import AsJson, Debug, Depth, MinimumCount, RunOutput, query_option
+from pmi_spark.cli.options import AsJson, Debug, Depth, MinimumCount, RunOutput, setting_option, setting_value
 
 
 @app.command()
 def matches(
     output: RunOutput,
     to: Annotated[str, typer.Option("--to", help="Folder for the Parquet, on any Hadoop file system. [no default]")],
-    words: Annotated[int | None, query_option("--words", "words")] = None,
+    words: Annotated[int | None, setting_option("--words", "query.words")] = None,
     minimum_count: MinimumCount = None,
     depth: Depth = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Every word's best mutual partner, on Spark: of those that rank it among their own, the one of largest PMI."""
-    limits = [query_setting(*pair) for pair in (("words", words), ("minimum_count", minimum_count), ("depth", depth))]
+    given = {"words": words, "minimum_count": minimum_count, "depth": depth}
+    limits = [setting_value(f"query.{name}", value) for name, value in given.items()]
     console = Console(stderr=True)
     with failures_in_one_line(debug):
         from pmi_spark.matches import MatchLimits, match_words

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pmi_spark.config import declared
+from pmi_spark.config import checked, declared
+from pmi_spark.settings import Scalar
 
 
 class LogFormat(StrEnum):
@@ -95,12 +96,17 @@ To = Annotated[
 ]
 
 
-def query_option(flag: str, name: str) -> typer.models.OptionInfo:
-    """An option for the setting ``query.<name>``, with its meaning, default and range."""
-    return typer.Option(flag, help=declared(f"query.{name}").describe(), show_default=False)  # type: ignore[no-any-return]
+def setting_option(flag: str, key: str) -> typer.models.OptionInfo:
+    """An option for a setting such as ``query.top``, with its meaning, default and range."""
+    return typer.Option(flag, help=declared(key).describe(), show_default=False)  # type: ignore[no-any-return]
 
 
-Top = Annotated[int | None, query_option("--top", "top")]
-MinimumCount = Annotated[int | None, query_option("--minimum-count", "minimum_count")]
-Depth = Annotated[int | None, query_option("--depth", "depth")]
+def setting_value(key: str, value: Scalar | None) -> Any:
+    """An option's value, or the setting's default where it is not given; ConfigurationError outside its range."""
+    return checked(key, declared(key).default if value is None else value)
+
+
+Top = Annotated[int | None, setting_option("--top", "query.top")]
+MinimumCount = Annotated[int | None, setting_option("--minimum-count", "query.minimum_count")]
+Depth = Annotated[int | None, setting_option("--depth", "query.depth")]
 RunOutput = Annotated[str, typer.Option("--output", help="The --output directory of a finished run. [no default]")]

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pmi_spark.cli.answers import OCCURRENCES, WORD, Column, load, query_setting, show_answers
+from pmi_spark.cli.answers import OCCURRENCES, WORD, Column, load, show_answers
 from pmi_spark.cli.app import app
-from pmi_spark.cli.options import AsJson, Depth, MinimumCount, RunOutput, Top, Words, query_option
+from pmi_spark.cli.options import AsJson, Depth, MinimumCount, RunOutput, Top, Words, setting_option, setting_value
 from pmi_spark.errors import InputError
 
 ESTIMATED = Column("pmi_nats", "PMI, estimated (nats)", ".3f")
@@ -33,14 +33,14 @@ def similar(
     output: RunOutput,
     top: Top = None,
     minimum_count: MinimumCount = None,
-    context: Annotated[int | None, query_option("--context", "context")] = None,
+    context: Annotated[int | None, setting_option("--context", "query.context")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Words used alike: the largest cosine between vectors, or between their PMI with frequent words."""
     from pmi_spark.vectors.query import ContextSimilarity, similar_words
 
-    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
-    contexts = query_setting("context", context)
+    limits = setting_value("query.top", top), setting_value("query.minimum_count", minimum_count)
+    contexts = setting_value("query.context", context)
     vectors = load(output)
     if contexts:
         through = ContextSimilarity(vectors, contexts)
@@ -81,7 +81,7 @@ def related(
         ),
     ] = False,
     depth: Depth = None,
-    minimum_pairs: Annotated[float | None, query_option("--minimum-pairs", "minimum_pairs")] = None,
+    minimum_pairs: Annotated[float | None, setting_option("--minimum-pairs", "query.minimum_pairs")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Words that want each other: the largest PMI, estimated from the vectors, so also for pairs that never met."""
@@ -89,8 +89,8 @@ def related(
 
     if observed + both + mutual > 1:
         raise InputError("--observed, --both and --mutual do not go together", cure="give one of them")
-    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
-    least, reach = float(query_setting("minimum_pairs", minimum_pairs)), query_setting("depth", depth)
+    limits = setting_value("query.top", top), setting_value("query.minimum_count", minimum_count)
+    least, reach = float(setting_value("query.minimum_pairs", minimum_pairs)), setting_value("query.depth", depth)
     vectors = load(output)
     if both:
         show_answers(
@@ -115,14 +115,14 @@ def analogy(
     output: RunOutput,
     top: Top = None,
     minimum_count: MinimumCount = None,
-    method: Annotated[str | None, query_option("--method", "method")] = None,
+    method: Annotated[str | None, setting_option("--method", "query.method")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A is to B as C is to which word? By 3CosAdd or 3CosMul, with both scores."""
     from pmi_spark.vectors.query import analogous_words
 
-    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
-    chosen, asked = query_setting("method", method), (first, second, third)
+    limits = setting_value("query.top", top), setting_value("query.minimum_count", minimum_count)
+    chosen, asked = setting_value("query.method", method), (first, second, third)
     found = analogous_words(load(output), asked, *limits, method=chosen)
     columns = WORD, Column("cos_add", "3CosAdd", ".3f"), Column("cos_mul", "3CosMul", ".3f"), OCCURRENCES
     show_answers("analogy", columns, [(" ".join(asked), found)], as_json, output=output, method=chosen)

@@ -18,10 +18,9 @@ from pmi_spark.cli.answers import (
     load,
     print_json,
     print_table,
-    query_setting,
 )
 from pmi_spark.cli.app import app, failures_in_one_line
-from pmi_spark.cli.options import AsJson, Debug, MinimumCount, RunOutput, To, Top, query_option
+from pmi_spark.cli.options import AsJson, Debug, MinimumCount, RunOutput, To, Top, setting_option, setting_value
 from pmi_spark.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def keywords(
     """The words of a text with the highest PMI to the text's other words, summed."""
     from pmi_spark.vectors.sets import keywords as find_keywords
 
-    limits = query_setting("top", top), query_setting("minimum_count", minimum_count)
+    limits = setting_value("query.top", top), setting_value("query.minimum_count", minimum_count)
     vectors, cutter = _load(output)
     ids, unknown = _known(vectors, cutter, _text_or_file(text))
     found = find_keywords(vectors, ids[ids >= 0], *limits, anywhere=anywhere)
@@ -112,8 +111,10 @@ def rank(
             "--candidates", help="Texts to order: a file, one a line, or Parquet, a file or a folder. [no default]"
         ),
     ],
-    column: Annotated[str, typer.Option("--column", help="The text's column in Parquet. [default text]")] = "text",
-    by: Annotated[str | None, query_option("--by", "rank_by")] = None,
+    column: Annotated[
+        str, typer.Option("--column", help="The text's column in Parquet. [default text]", show_default=False)
+    ] = "text",
+    by: Annotated[str | None, setting_option("--by", "query.rank_by")] = None,
     top: Top = None,
     to: To = None,
     spark: Annotated[
@@ -128,7 +129,7 @@ def rank(
     debug: Debug = False,
 ) -> None:
     """Order candidate texts by their PMI with a query."""
-    limit, key = query_setting("top", top), f"{query_setting('rank_by', by)}_pmi"
+    limit, key = setting_value("query.top", top), f"{setting_value('query.rank_by', by)}_pmi"
     vectors, cutter = _load(output)
     ids, unknown = _known(vectors, cutter, query)
     scorer = _scorer(vectors, cutter, ids[ids >= 0])

@@ -12,7 +12,7 @@ from pmi_spark.errors import RunError
 from pmi_spark.factorization.lengths import fit_lengths
 from pmi_spark.report.figures import LengthLine
 from pmi_spark.report.page import MOST_PAGE_BYTES, asset, render_page, word_data
-from pmi_spark.report.run_files import RunFiles, write_whole
+from pmi_spark.report.run_files import RunFiles, write_page
 from pmi_spark.report.sections import (
     corpus_section,
     evaluation_section,
@@ -37,14 +37,14 @@ def write_report(output: str, to: str = "") -> tuple[str, int]:
 
     Raises InputError when no run wrote there or the file cannot be written, RunError when an artifact is damaged or the
     page would pass MOST_PAGE_BYTES. Cost: one pass over pmi (20 ns a pair) and two over vectors (0.1 us a number), and
-    the map; memory: BATCH_ROWS rows, 24 bytes a word, and 4 d for each of the SEARCH_WORDS.
+    the map; memory: PIECE_ROWS rows, 24 bytes a word, and 4 d for each of the SEARCH_WORDS.
     """
     run = RunFiles(output)
     content = build_page(run).encode("utf-8")
     if len(content) > MOST_PAGE_BYTES:
         raise RunError(f"the page would be {len(content) / 1e6:,.1f} MB", cure="this is a defect: please report it")
     path = to or run.default_page()
-    write_whole(path, content)
+    write_page(path, content)
     return path, len(content)
 
 

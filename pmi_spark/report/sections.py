@@ -77,7 +77,7 @@ def vocabulary_section(run: RunFiles) -> Element:
     if "vocabulary" not in run.manifests:
         return section("vocabulary", "Vocabulary", absent("vocabulary"))
     facts = run.facts("vocabulary")
-    parts = [np.asarray(batch["word_count"]) for batch in run.batches("vocabulary", ["word_count"])]
+    parts = [np.asarray(piece["word_count"]) for piece in run.pieces("vocabulary", ["word_count"])]
     counts = np.concatenate(parts).astype(np.int64)
     all_words = int(facts.get("all_words", counts.sum()))
     settings = run.manifests["vocabulary"].configuration.get("vocabulary", {})
@@ -100,8 +100,8 @@ def pmi_section(run: RunFiles) -> Element:
     if "pmi" not in run.manifests:
         return section("pmi", "PMI", absent("pmi"))
     histogram = figures.PmiHistogram()
-    for batch in run.batches("pmi", ["pmi", "pair_count"]):
-        histogram.add(np.asarray(batch["pmi"], np.float64), np.asarray(batch["pair_count"], np.float64))
+    for piece in run.pieces("pmi", ["pmi", "pair_count"]):
+        histogram.add(np.asarray(piece["pmi"], np.float64), np.asarray(piece["pair_count"], np.float64))
     if not histogram.pair_count:
         return section("pmi", "PMI", node("p", "No pair met.", class_="absent"))
     return section("pmi", "PMI", figures_row(pmi_chart(histogram).element()))

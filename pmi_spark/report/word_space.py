@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.report.run_files import RunFiles
-from pmi_spark.vectors.store import Gauge, gauge_of, matrix_of, rotation_of
+from pmi_spark.vectors.store import gauge_of, matrix_of, rotation_of
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
@@ -72,45 +72,37 @@ def _best(scores: Floats, own: int, top: int) -> list[tuple[int, float]]:
     return [(int(place), float(scores[place])) for place in order[: top + 1] if place != own][:top]
 
 
-def metric_of(gauge: Gauge) -> Doubles:
-    """D (d): sign(L) |L|^(1 - 2p); an axis whose eigenvalue is 0 holds nothing."""
-    sizes = np.abs(gauge.eigenvalues)
-    return np.sign(gauge.eigenvalues) * np.where(sizes > 0, sizes, 1.0) ** (1 - 2 * gauge.exponent)
-
-
 def read_space(run: RunFiles, most_words: int) -> Space:
-    """The vectors artifact, in two passes: counts first, then vectors, BATCH_ROWS at a time; those asked for are kept.
+    """The vectors artifact, in two passes: counts first, then vectors, PIECE_ROWS at a time; those asked for are kept.
 
     Memory: 24 bytes a word, and 4 d for each kept one.
     """
-    counts_by_row = np.concatenate(
-        [np.asarray(batch["word_count"]) for batch in run.batches("vectors", ["word_count"])]
-    )
+    counts_by_row = np.concatenate([np.asarray(piece["word_count"]) for piece in run.pieces("vectors", ["word_count"])])
     gauge = gauge_of(run.schema("vectors"))
     rotation = None
     if run.manifests["vectors"].side_files:
-        side = pa.Table.from_batches(run.batches("vectors", ["axis", "row"], side=True))
+        side = pa.concat_tables(run.pieces("vectors", ["axis", "row"], side=True))
         rotation = rotation_of(side).astype(np.float32)
     order = np.argsort(-counts_by_row, kind="stable")
     is_wanted = np.zeros(len(order), dtype=bool)
     is_wanted[order[:most_words]] = True
     lengths = LengthScale(gauge.frequency_exponent, gauge.frequency_reference, gauge.slope)
-    metric = metric_of(gauge)
+    metric = gauge.diagonal
     squares = np.empty(len(order))
     words: list[str] = []
     ids, counts, kept, start = [], [], [], 0
-    for batch in run.batches("vectors", ["word_id", "word", "word_count", "vector"]):
-        part = slice(start, start + len(batch))
-        start += len(batch)
-        rows = matrix_of(pa.chunked_array([batch["vector"]]))
+    for piece in run.pieces("vectors", ["word_id", "word", "word_count", "vector"]):
+        part = slice(start, start + len(piece))
+        start += len(piece)
+        rows = matrix_of(piece["vector"])
         rows = rows if rotation is None else rows @ rotation.T
-        stretch = lengths.of(np.asarray(batch["word_count"]))
+        stretch = lengths.of(np.asarray(piece["word_count"]))
         # |v|^2 at p = 0.5 is sum_k |L_k| E_k^2, and w = E |L|^p: so |L_k|^(1 - 2p) w_k^2.
         squares[part] = ((rows / stretch) ** 2) @ np.abs(metric)
         own = np.flatnonzero(is_wanted[part])
-        words += batch["word"].take(own).to_pylist()
-        ids.append(np.asarray(batch["word_id"])[own])
-        counts.append(np.asarray(batch["word_count"])[own])
+        words += piece["word"].take(own).to_pylist()
+        ids.append(np.asarray(piece["word_id"])[own])
+        counts.append(np.asarray(piece["word_count"])[own])
         kept.append(rows[own])
     by_count = np.lexsort((np.concatenate(ids), -np.concatenate(counts)))
     by_count = np.array([k for k in by_count if len(words[k].encode()) <= LONGEST_WORD_BYTES], dtype=np.int64)

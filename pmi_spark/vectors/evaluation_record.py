@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +17,12 @@ from pmi_spark.factorization.calibration import LengthScale
 from pmi_spark.factorization.lengths import LengthFit, fit_squares
 from pmi_spark.vectors.analogy import Method
 from pmi_spark.vectors.evaluate import SectionScore, add_sections, score_analogies, score_similarity
-from pmi_spark.vectors.files import OutputFiles
+from pmi_spark.vectors.files import RECORD_NAME, OutputFiles
 from pmi_spark.vectors.judgements import read_analogies, read_judgements
 from pmi_spark.vectors.store import WordVectors, load_vectors
 from pmi_spark.vectors.stream import Doubles, StoredVectors
 from pmi_spark.vectors.unseen_pairs import UnseenScore, find_held_pairs, score_held_pairs, score_pairs
 
-RECORD_NAME = "_evaluation.json"
 # In place of a file of pairs: those that the fit left out.
 HELD_OUT = "held-out"
 TOTAL = "all"
@@ -138,8 +135,7 @@ def length_fits(stored: StoredVectors) -> dict[str, LengthFit]:
     stands for PMI(i, i) where one space holds every PMI. Goes through the file once; 16 bytes a word.
     """
     gauge = stored.gauge
-    magnitudes = np.abs(gauge.eigenvalues)
-    powers = np.diag(np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * gauge.exponent) * (magnitudes > 0))
+    powers = np.diag(np.abs(gauge.diagonal))
     metric = powers if stored.rotation is None else stored.rotation.T @ powers @ stored.rotation
     squares = [_squares(rows.astype(np.float64), metric) for rows in stored.slices()]
     written, own = (np.concatenate(column) for column in zip(*squares, strict=True))
@@ -158,16 +154,8 @@ def save_record(output: str, record: dict[str, Any]) -> str:
     """Write the record beside the artifacts; a reader sees the old one or the new. Returns its path."""
     place = OutputFiles(output)
     path = f"{place.root}/{RECORD_NAME}"
-    aside = f"{path}.{uuid.uuid4().hex}"
     try:
-        try:
-            with place.system.open_output_stream(aside) as stream:
-                stream.write((json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
-            place.system.move(aside, path)
-        except BaseException:
-            with suppress(OSError):
-                place.system.delete_file(aside)
-            raise
+        place.write_whole(RECORD_NAME, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     except OSError as error:
         raise RunError(f"cannot write {path}: {error}", cure="check its permissions, or leave out --save") from error
     return path

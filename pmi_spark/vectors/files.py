@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +14,11 @@ import pyarrow.dataset as ds
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pmi_spark.artifacts import MANIFEST_NAME, Manifest
+from pmi_spark.artifacts import MANIFEST_NAME, STAGES, Manifest
 from pmi_spark.errors import InputError, RunError
+
+# What ``pmi-spark evaluate --save`` leaves beside the artifacts.
+RECORD_NAME = "_evaluation.json"
 
 
 class OutputFiles:
@@ -44,6 +49,21 @@ class OutputFiles:
         except (OSError, pa.ArrowInvalid) as error:
             raise self._unreadable(error) from error
 
+    def write_whole(self, name: str, content: bytes) -> None:
+        """A file that appears whole, or is replaced in one step: written aside, then renamed.
+
+        Raises what the file system does, with nothing left behind.
+        """
+        place, aside = f"{self.root}/{name}", f"{self.root}/.{name}.{uuid.uuid4().hex}"
+        try:
+            with self.system.open_output_stream(aside) as stream:
+                stream.write(content)
+            self.system.move(aside, place)
+        finally:
+            # Ctrl-C comes here too.
+            with suppress(OSError):
+                self.system.delete_file(aside)
+
     def stamps(self, names: Sequence[str]) -> list[tuple[str, int, int]]:
         """(name, size in bytes, modification time in ns) of files; -1 for what the file system does not tell."""
         found = self.system.get_file_info([f"{self.root}/{name}" for name in names])
@@ -64,12 +84,24 @@ class ArtifactFiles:
     @classmethod
     def find(cls, output: str, name: str) -> ArtifactFiles:
         """Raises InputError when there is no complete artifact."""
-        files = OutputFiles(output)
+        found = cls.look(OutputFiles(output), name)
+        if found is None:
+            raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
+        return found
+
+    @classmethod
+    def look(cls, files: OutputFiles, name: str) -> ArtifactFiles | None:
+        """None when there is no complete artifact."""
         text = files.read_text(f"{name}/{MANIFEST_NAME}")
         # Empty where a store shows a file before it is whole.
         if not text:
-            raise InputError(f"no {name} in {output}", cure="name the --output directory of a finished `pmi-spark run`")
+            return None
         return cls(files, Manifest.from_json(text, where=f"{files.root}/{name}/{MANIFEST_NAME}"), text)
+
+    @classmethod
+    def all_of(cls, files: OutputFiles) -> dict[str, ArtifactFiles]:
+        """The complete artifacts of an output directory by name, in the order of the stages."""
+        return {name: found for name in STAGES if (found := cls.look(files, name)) is not None}
 
     def was_replaced(self) -> bool:
         """Has a run published a successor, so that these files may be gone?"""

@@ -95,9 +95,7 @@ class WordVectors:
     @cached_property
     def pmi_metric(self) -> npt.NDArray[np.float64]:
         """D = diag(s_k |L_k|^(1 - 2p)), or R' D R (d x d): PMI_hat(i, j) = shift + v_i' D v_j, whatever p and R are."""
-        magnitudes = np.abs(self.eigenvalues)
-        powers = np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * self.exponent)
-        diagonal = np.diag(np.sign(self.eigenvalues) * powers)
+        diagonal = np.diag(pmi_diagonal(self.eigenvalues, self.exponent))
         return diagonal if self.rotation is None else self.rotation.T @ diagonal @ self.rotation
 
     def estimated_pmi(self, words: Ids, contexts: Ids) -> Floats:
@@ -205,6 +203,21 @@ class Gauge(NamedTuple):
     slope: float
     fitted_shift: float
     regularization: float
+
+    @property
+    def diagonal(self) -> npt.NDArray[np.float64]:
+        """D (d), by which products on canonical axes become PMI."""
+        return pmi_diagonal(self.eigenvalues, self.exponent)
+
+
+def pmi_diagonal(eigenvalues: npt.NDArray[np.float64], exponent: float) -> npt.NDArray[np.float64]:
+    """D = sign(L) |L|^(1 - 2p) for vectors E |L|^p; an axis whose eigenvalue is 0 holds nothing.
+
+    >>> pmi_diagonal(np.array([4.0, -4.0, 0.0]), 0.25)
+    array([ 2., -2.,  0.])
+    """
+    magnitudes = np.abs(eigenvalues)
+    return np.asarray(np.sign(eigenvalues) * np.where(magnitudes > 0, magnitudes, 1.0) ** (1 - 2 * exponent))
 
 
 def gauge_of(schema: pa.Schema) -> Gauge:

@@ -113,9 +113,9 @@ def _phrases(output: str) -> tuple[tuple[PhraseTable, ...], JoinRule]:
     """The phrases of each pass, where the vocabulary was made from joined words, and how they are spelled."""
     files = OutputFiles(output)
     text = files.read_text(f"vocabulary/{MANIFEST_NAME}")
-    if text is None or "phrases" not in Manifest.from_json(text, where=f"{output}/vocabulary").upstream:
+    if not text or "phrases" not in Manifest.from_json(text, where=f"{output}/vocabulary").upstream:
         return (), NO_RULE
-    if files.read_text(f"phrases/{MANIFEST_NAME}") is None:
+    if not files.read_text(f"phrases/{MANIFEST_NAME}"):
         raise InputError(f"{output} has words joined by phrases, and no phrases", cure="run `pmi-spark phrases` again")
     table, manifest = read_artifact(output, "phrases", side=True)
     settings = PhrasesConfig(**manifest.configuration["phrases"])

@@ -12,12 +12,12 @@ from pmi_spark.errors import InputError, RunError
 from pmi_spark.storage import FileStatus
 from pmi_spark.vectors.evaluation_record import (
     HELD_OUT,
-    RECORD_NAME,
     Asked,
     evaluate_vectors,
     length_fits,
     save_record,
 )
+from pmi_spark.vectors.files import RECORD_NAME
 from pmi_spark.vectors.stream import StoredVectors
 
 
@@ -139,6 +139,8 @@ def test_the_command_gives_one_json_object_and_saves_it(capsys, tmp_path, scored
     [
         (["--similarity", "absent.tsv"], "cannot read absent.tsv: No such file or directory; check the path"),
         (["--restrict", "-1"], "evaluation.restrict = -1 is out of range"),
+        (["--held-pairs", "0"], "evaluation.held_pairs = 0 is out of range"),
+        (["--minimum-expected", "-1"], "evaluation.minimum_expected = -1.0 is out of range"),
         (
             ["--analogies", str(Path(__file__))],
             "test_evaluation_record.py line 3 is 'import json'; write four words a line",

@@ -14,7 +14,7 @@ from pmi_spark.cli import main
 from pmi_spark.errors import EXIT_FAILED, EXIT_USAGE, InputError, RunError
 from pmi_spark.report.build import VECTOR_BYTES, write_report
 from pmi_spark.report.page import MOST_PAGE_BYTES, SCRIPTS, asset, digest
-from pmi_spark.report.run_files import RunFiles, write_whole
+from pmi_spark.report.run_files import RunFiles, write_page
 
 VOID = {"meta", "input", "br", "hr", "img", "link"}
 
@@ -200,13 +200,13 @@ def test_a_page_that_cannot_be_written_leaves_nothing(capsys, report_run, tmp_pa
 
 def test_the_old_page_stays_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "page.html"
-    write_whole(str(path), b"old")
+    write_page(str(path), b"old")
     # Bytes are what is written: this fails once the file is open.
     with pytest.raises(TypeError):
-        write_whole(str(path), "new")  # type: ignore[arg-type]
+        write_page(str(path), "new")  # type: ignore[arg-type]
     assert path.read_bytes() == b"old"
     assert [found.name for found in tmp_path.iterdir()] == ["page.html"]
-    write_whole(path.as_uri(), b"new")
+    write_page(path.as_uri(), b"new")
     assert path.read_bytes() == b"new"
 
 

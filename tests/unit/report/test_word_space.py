@@ -24,7 +24,7 @@ def exact_cosines(space: Space) -> np.ndarray:
 
 @pytest.mark.parametrize("rows", [7, 8192])
 def test_the_most_frequent_words_come_by_falling_count_whatever_the_order_of_files(report_run, monkeypatch, rows):
-    monkeypatch.setattr("pmi_spark.report.run_files.BATCH_ROWS", rows)
+    monkeypatch.setattr("pmi_spark.report.run_files.PIECE_ROWS", rows)
     vectors = load_vectors(str(report_run))
     space = read_space(RunFiles(str(report_run)), 200)
     assert space.words == vectors.words[:200]
