@@ -166,6 +166,14 @@ def assert_goes_on(corpus: Path, output: Path, done: tuple[str, ...], run_stages
     assert {path.name for path in output.iterdir()} == {path.name for path in elsewhere.iterdir()}
 
 
+def failure(capsys: pytest.CaptureFixture[str], corpus: Path, output: Path) -> str:
+    """The line in which a run says that it failed."""
+    assert run(corpus, output) == 1
+    *_, line = capsys.readouterr().err.splitlines()
+    assert line.startswith("pmi-spark: the run failed: ")
+    return line
+
+
 @pytest.mark.parametrize("stage", ["tokens", "vectors"])
 def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_when_there_is_room(
     spark: SparkSession,
@@ -187,9 +195,7 @@ def test_a_disk_that_fills_up_is_one_line_and_the_run_goes_on_when_there_is_room
         fill()
     else:
         at_commit("pmi", fill)
-    assert run(corpus, disk / "out") == 1
-    *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("pmi-spark: the run failed: ")
+    line = failure(capsys, corpus, disk / "out")
     assert "No space left on device" in line
     assert line.endswith("run the same command again, finished stages are kept")
     ballast.unlink()
@@ -207,9 +213,7 @@ def test_a_directory_made_read_only_is_one_line_and_the_run_goes_on_when_it_may_
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     at_commit("vocabulary", lambda: mount("-o", "remount,ro", str(disk)))
-    assert run(corpus, disk / "out") == 1
-    *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("pmi-spark: the run failed: ")
+    line = failure(capsys, corpus, disk / "out")
     assert "Read-only file system" in line
     mount("-o", "remount,rw", str(disk))
     end_holder(disk / "out" / LOCK_NAME)
