@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 
 from pmi_spark.cli import main
 from pmi_spark.errors import EXIT_USAGE
+from pmi_spark.export.formats import Format
 
 CANDIDATES = "the king and queen\nboat on a river\nnothing known\nCastle\n"
 
@@ -237,30 +239,53 @@ QUESTIONS = (
     ("keywords", "king queen castle"),
     ("rank", "king", "--candidates", "candidates.txt", "--to", "ranked.parquet"),
     ("status",),
+    ("evaluate", "--similarity", "judged.tsv", "--analogies", "analogies.txt"),
 )
+EXPORTS = tuple(("export", "--format", name, "--to", name) for name in Format)
 # Every command in one process that cannot import pyspark and finds no Java.
 WITHOUT_SPARK = """
 import json, sys
 for name in ("pyspark", "py4j"):
     sys.modules[name] = None
 from pmi_spark.cli import main
-print(json.dumps([main([*question, "--json", "--output", sys.argv[1]]) for question in json.loads(sys.argv[2])]))
+print(json.dumps([main([*command, "--output", sys.argv[1]]) for command in json.loads(sys.argv[2])]))
 """
 
 
-def test_questions_are_answered_where_there_is_neither_spark_nor_java(finished_run, lines):
+@pytest.fixture
+def without_spark(finished_run: Path, lines: Path):
+    """``without_spark(commands)``: what each prints, a line each, and their exit statuses last."""
+    (lines.parent / "judged.tsv").write_text("king\tqueen\t9\nking\tcastle\t5\nqueen\tboat\t1\n", encoding="utf-8")
+    (lines.parent / "analogies.txt").write_text(": few\nking queen castle boat\n", encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key != "JAVA_HOME"} | {"PATH": str(lines.parent)}
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_SPARK, str(finished_run), json.dumps(QUESTIONS)],
-        cwd=lines.parent,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    *answers, statuses = [json.loads(line) for line in done.stdout.splitlines()]
-    assert statuses == [0] * len(QUESTIONS), done.stderr
-    assert [answer.get("question", "status") for answer in answers] == [question[0] for question in QUESTIONS]
+
+    def run(commands: Sequence[tuple[str, ...]]) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_SPARK, str(finished_run), json.dumps(commands)],
+            cwd=lines.parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        *answers, statuses = done.stdout.splitlines()
+        assert json.loads(statuses) == [0] * len(commands), done.stderr
+        return answers
+
+    return run
+
+
+def test_questions_are_answered_where_there_is_neither_spark_nor_java(without_spark):
+    answers = [json.loads(line) for line in without_spark([(*question, "--json") for question in QUESTIONS])]
+    others = {"status": "stages", "evaluate": "similarity"}
+    for (command, *_), answer in zip(QUESTIONS, answers, strict=True):
+        assert answer["question"] == command if command not in others else others[command] in answer
+
+
+def test_vectors_are_exported_and_reported_where_there_is_neither_spark_nor_java(without_spark, lines):
+    without_spark([*EXPORTS, ("report", "--to", "page.html")])
+    written = {path.name for path in lines.parent.iterdir()}
+    assert written >= {*Format, "page.html"}
 
 
 def test_where_there_is_no_spark_a_job_says_so_and_fails():
