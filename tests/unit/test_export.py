@@ -16,7 +16,7 @@ from pmi_spark.cli import main
 from pmi_spark.errors import InputError
 from pmi_spark.export import text
 from pmi_spark.export.export import FOLDERS, Format, export_vectors
-from pmi_spark.export.source import Source, half, without_white_space
+from pmi_spark.export.source import Source, without_white_space
 from pmi_spark.vectors import stream
 from pmi_spark.vectors.query import similar_words
 from pmi_spark.vectors.store import load_vectors
@@ -109,6 +109,8 @@ def test_numpy_files_are_rows_by_word_with_what_turns_them_into_pmi(scored_run, 
     np.testing.assert_allclose(
         estimated, load_vectors(output).estimated_pmi(np.arange(9), np.full(9, 20)), rtol=1e-4, atol=1e-5
     )
+    assert "M = D" in facts["formula"]
+    assert "R" not in facts["formula"]
     assert not (tmp_path / "vectors" / "rotation.npy").exists()
     assert {path.name for path in (tmp_path / "vectors").iterdir()} <= set(FOLDERS[Format.numpy])
 
@@ -128,6 +130,7 @@ def test_safetensors_are_read_by_their_own_library(tmp_path, write_vectors, esti
     facts = head.pop("__metadata__")
     rows = found["vectors"].astype(np.float64) * (found["lengths"][:, None] if normalize else 1)
     values, axes = found["eigenvalues"], found["rotation"]
+    assert "M = R' D R" in facts["formula"]
     metric = axes.T @ np.diag(np.sign(values) * np.abs(values) ** (1 - 2 * float(facts["exponent"]))) @ axes
     tolerance = 1e-5 if dtype == "float32" else 0.02
     np.testing.assert_allclose(float(facts["shift"]) + rows @ metric @ rows.T, estimated_table, atol=tolerance)
@@ -150,10 +153,8 @@ def test_the_projector_gets_rows_and_a_heading_over_words_and_counts(scored_run,
 
 
 def test_the_most_frequent_words_alone_wherever_their_ids_are(tmp_path, write_artifact, make_vectors_table):
-    gauge = dict.fromkeys(("exponent", "shift", "frequency_exponent", "slope", "fitted_shift"), 0.0)
-    gauge |= {"frequency_reference": 1.0, "regularization": 0.1, "eigenvalues": [1.0, 1.0, 1.0, 1.0]}
-    counts = [9, 1, 5, 5]
-    write_artifact(tmp_path / "run", "vectors", [make_vectors_table(range(4), list("abcd"), counts, np.eye(4), gauge)])
+    table = make_vectors_table(range(4), list("abcd"), [9, 1, 5, 5], np.eye(4), plain_gauge(4))
+    write_artifact(tmp_path / "run", "vectors", [table])
     export_vectors(str(tmp_path / "run"), Format.word2vec, str(tmp_path / "two"), top_words=2)
     names, matrix = read_word2vec(tmp_path / "two", binary=False)
     assert names == ["a", "c"]
@@ -162,10 +163,26 @@ def test_the_most_frequent_words_alone_wherever_their_ids_are(tmp_path, write_ar
 
 def test_normalized_rows_have_length_1_and_tell_their_own(scored_run, output):
     source = Source(output, normalize=True)
-    rows = np.concatenate([part for _, part in source.slices()])
     expected = scored_run.rows / np.linalg.norm(scored_run.rows, axis=1, keepdims=True)
-    np.testing.assert_allclose(rows, expected, rtol=1e-6)
-    np.testing.assert_allclose(rows * source.lengths[:, None], scored_run.rows, rtol=1e-6)
+    # Whoever goes through the rows twice has their lengths once.
+    for _ in range(2):
+        rows = np.concatenate([part for _, part in source.slices()])
+        np.testing.assert_allclose(rows, expected, rtol=1e-6)
+        np.testing.assert_allclose(rows * source.lengths[:, None], scored_run.rows, rtol=1e-6)
+
+
+def plain_gauge(dimensions: int) -> dict[str, object]:
+    values = dict.fromkeys(("exponent", "shift", "frequency_exponent", "slope", "fitted_shift"), 0.0)
+    return values | {"frequency_reference": 1.0, "regularization": 0.1, "eigenvalues": [1.0] * dimensions}
+
+
+def test_a_row_of_zeros_stays_one(tmp_path, write_artifact, make_vectors_table):
+    table = make_vectors_table([0, 1], ["a", "b"], [2, 1], [[0.0, 0.0], [3.0, 4.0]], plain_gauge(2))
+    write_artifact(tmp_path / "run", "vectors", [table])
+    source = Source(str(tmp_path / "run"), normalize=True)
+    ((_, rows),) = source.slices()
+    np.testing.assert_allclose(rows, [[0, 0], [0.6, 0.8]], rtol=1e-6)
+    assert source.lengths.tolist() == [0, 5]
 
 
 class TestWhiteSpace:
@@ -189,27 +206,35 @@ class TestWhiteSpace:
 
     @pytest.fixture
     def spaced(self, tmp_path, write_artifact, make_vectors_table) -> str:
-        gauge = dict.fromkeys(("exponent", "shift", "frequency_exponent", "slope", "fitted_shift"), 0.5)
-        gauge |= {"frequency_reference": 1.0, "regularization": 0.1, "eigenvalues": [1.0, 1.0]}
-        table = make_vectors_table([0, 1], ["new\nyork", 'say "so"'], [2, 1], np.eye(2), gauge)
+        table = make_vectors_table([0, 1], ["new\nyork", 'say "so"'], [2, 1], np.eye(2), plain_gauge(2))
         write_artifact(tmp_path / "run", "vectors", [table])
         return str(tmp_path / "run")
 
-    def test_formats_in_which_it_parts_fields_tell_how_many_words_changed(self, spaced, tmp_path, capsys):
-        command = ["export", "--output", spaced, "--to", str(tmp_path / "new"), "--format", "word2vec"]
-        assert main(command) == 0
+    @pytest.mark.parametrize("form", ["word2vec", "word2vec-binary", "projector"])
+    def test_formats_in_which_it_parts_fields_tell_how_many_words_changed(self, spaced, tmp_path, capsys, form):
+        assert main(["export", "--output", spaced, "--to", str(tmp_path / "new"), "--format", form]) == 0
         assert capsys.readouterr().out.endswith("; white space became _ in 2 words\n")
-        assert read_word2vec(tmp_path / "new", binary=False)[0] == ["new_york", 'say_"so"']
+        if form == "projector":
+            metadata = (tmp_path / "new" / "metadata.tsv").read_text(encoding="utf-8").splitlines()
+            names = [line.split("\t")[0] for line in metadata[1:]]
+        else:
+            names = read_word2vec(tmp_path / "new", binary=form == "word2vec-binary")[0]
+        assert names == ["new_york", 'say_"so"']
 
     def test_formats_that_hold_any_word_leave_it(self, spaced, tmp_path):
         export_vectors(spaced, Format.numpy, str(tmp_path / "new"))
         assert numpy_export(tmp_path / "new")[1] == ["new\nyork", 'say "so"']
 
 
-def test_numbers_too_large_for_float16_are_refused():
-    assert half(np.array([[65504.0]], np.float32)).dtype == np.float16
+@pytest.mark.parametrize("form", [Format.numpy, Format.safetensors])
+def test_numbers_too_large_for_float16_are_refused(tmp_path, write_artifact, make_vectors_table, form):
+    for largest in (65504.0, 1e6):
+        table = make_vectors_table([0], ["a"], [2], [[largest]], plain_gauge(1))
+        write_artifact(tmp_path / f"run-{largest}", "vectors", [table])
+    export_vectors(str(tmp_path / "run-65504.0"), form, str(tmp_path / "fits"), dtype="float16")
     with pytest.raises(InputError, match=r"too large for float16; export float32"):
-        half(np.array([[1e6]], np.float32))
+        export_vectors(str(tmp_path / "run-1000000.0"), form, str(tmp_path / "new"), dtype="float16")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.fixture(scope="module")
