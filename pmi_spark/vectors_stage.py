@@ -25,13 +25,11 @@ from pmi_spark.factorization.mllib import mllib_factors
 from pmi_spark.factorization.row_blocks import Ids
 from pmi_spark.factorization.state import State, SweepReport
 from pmi_spark.factorization.table import CellSettings, Table, build_table, default_blocks
-from pmi_spark.factorization.vector_tables import rotation_table, vector_slices
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.sweep_states import FOLDER, SweepStates
-from pmi_spark.vectors.store import gauge_of, matrix_of, rotation_of
+from pmi_spark.vector_artifact import read_vectors, write_vectors
 
 Floats = npt.NDArray[np.float32]
-ROTATION = "_rotation"
 
 
 class VectorsStage:
@@ -84,9 +82,8 @@ class VectorsStage:
             else:
                 left, right = start_from(earlier, match, len(words))
                 vectors = align(self._trained(vocabulary, right, facts, left), earlier, match)
-        files = self._artifacts.write_tables("vectors", vector_slices(vectors))
-        side = [] if vectors.rotation is None else [rotation_table(vectors.rotation)]
-        return Built(files, facts, self._artifacts.write_tables("vectors", side, ROTATION), scratch=(FOLDER,))
+        files, side_files = write_vectors(self._artifacts, vectors)
+        return Built(files, facts, side_files, scratch=(FOLDER,))
 
     def _random_start(self, word_count: int) -> Floats:
         settings = self._settings
@@ -97,30 +94,14 @@ class VectorsStage:
         """The vectors to start from."""
         if not self._start:
             return None
-        place = Artifacts(self._spark, self._artifacts.storage, self._artifacts.storage.resolve(self._start))
-        table = place.read_table("vectors", schemas.VECTORS).sort_by("word_id").combine_chunks()
-        turned = place.require("vectors").side_files
-        rotation = rotation_of(place.read_table("vectors", schemas.ROTATION, side=True)) if turned else None
-        gauge = gauge_of(table.schema)
-        matrix = matrix_of(table["vector"])
-        if matrix.shape[1] != self._settings.dimensions:
+        earlier = read_vectors(self._artifacts.beside(self._start))
+        dimensions = earlier.matrix.shape[1]
+        if dimensions != self._settings.dimensions:
             raise ConfigurationError(
-                f"vectors.init has {matrix.shape[1]} dimensions, vectors.dimensions is {self._settings.dimensions}",
-                cure=f"set vectors.dimensions to {matrix.shape[1]}",
+                f"vectors.init has {dimensions} dimensions, vectors.dimensions is {self._settings.dimensions}",
+                cure=f"set vectors.dimensions to {dimensions}",
             )
-        lengths = LengthScale(gauge.frequency_exponent, gauge.frequency_reference, gauge.slope)
-        return Gauged(
-            words=table["word"].to_pylist(),
-            word_counts=np.asarray(table["word_count"]),
-            matrix=matrix,
-            eigenvalues=gauge.eigenvalues,
-            exponent=gauge.exponent,
-            shift=gauge.shift,
-            lengths=lengths,
-            rotation=rotation,
-            fitted_shift=gauge.fitted_shift,
-            regularization=gauge.regularization,
-        )
+        return earlier
 
     def _trained(
         self, vocabulary: pa.Table, right: Floats, facts: dict[str, Any], left: Floats | None = None
