@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -61,6 +62,10 @@ class Identities:
         if stage == "vectors":
             return self._built_upon(stage, upstream, REFITS)
         return self._identity(stage, upstream)
+
+    def of_frame(self) -> Identity:
+        """That of tokens from a frame: no other's, for nobody can tell whether a frame would give the same again."""
+        return self._identity("tokens", upstream_of(()) | {"frame": uuid.uuid4().hex})
 
     def want(self, inputs: Sequence[str], change: Change | None) -> tuple[Increment, ...]:
         """The increments that the text is to have: of ``inputs`` alone, or the ones there and a change.

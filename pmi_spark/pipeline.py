@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 import pyspark
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from pmi_spark import __version__
 from pmi_spark.artifacts import STAGES, Artifacts, Manifest
@@ -19,7 +19,7 @@ from pmi_spark.association.pmi import parse_measures
 from pmi_spark.config import Config
 from pmi_spark.cooccurrence.windows import distance_weights
 from pmi_spark.corpus.phrases import make_rule
-from pmi_spark.identities import Identities
+from pmi_spark.identities import Identities, Identity
 from pmi_spark.increments import Change
 from pmi_spark.metrics import JSON_NAME, PROMETHEUS_NAME, render_json, render_prometheus
 from pmi_spark.output_lock import OutputLock
@@ -55,6 +55,16 @@ class Pipeline:
         self._check()
         with self._lock.held():
             self._run(stages, inputs, change)
+
+    def take_words(self, documents: DataFrame) -> None:
+        """Publish ``tokens`` from a frame in place of files: ``words array<string>``, a row a document.
+
+        Nulls are left out, and lists without a word. The frame is computed once; the other stages :meth:`run` as
+        ever. Raises InputError when there is not one word.
+        """
+        self._check()
+        with self._lock.held():
+            self._build("tokens", self._look().of_frame(), partial(self._stages.words, documents))
 
     def plan(
         self, stages: Sequence[str] = STAGES, inputs: Sequence[str] = (), change: Change | None = None
@@ -111,11 +121,11 @@ class Pipeline:
             self._reporter.note("phrases", "left out: phrases.passes is 0")
             return
         for stage in chosen:
-            upstream, identity = identities.of(stage)
-            if self._artifacts.has_whole(stage, identity):
-                self._keep(stage, identity)
+            identity = identities.of(stage)
+            if self._artifacts.has_whole(stage, identity.fingerprint):
+                self._keep(stage, identity.fingerprint)
             else:
-                self._build(stage, upstream, identity)
+                self._build(stage, identity, partial(self._stages.build, stage, *identity))
             if stage == "tokens":
                 # From here on it is their manifest that says what text there is.
                 self._stages.wanted = None
@@ -129,22 +139,22 @@ class Pipeline:
         SweepStates(self._storage, f"{self._artifacts.folder(stage)}/{FOLDER}", identity).discard()
         self._reporter.skipped(stage, manifest)
 
-    def _build(self, stage: str, upstream: dict[str, Any], identity: str) -> None:
+    def _build(self, stage: str, identity: Identity, make: Callable[[], Built]) -> None:
         self._reporter.started(stage)
         # Names the stage's jobs in Spark's own pages.
         self._spark.sparkContext.setJobGroup(stage, f"pmi_spark {stage}", interruptOnCancel=True)
         start = time.monotonic()
-        built = self._stages.build(stage, upstream, identity)
-        self._publish(stage, identity, upstream, built, time.monotonic() - start)
+        built = make()
+        self._publish(stage, identity, built, time.monotonic() - start)
 
-    def _publish(self, stage: str, identity: str, upstream: dict[str, Any], built: Built, seconds: float) -> None:
+    def _publish(self, stage: str, identity: Identity, built: Built, seconds: float) -> None:
         manifest = Manifest(
             artifact=stage,
-            fingerprint=identity,
+            fingerprint=identity.fingerprint,
             row_count=sum(part.row_count for part in built.files),
             files=built.files,
             configuration=dataclasses.asdict(self._config),
-            upstream=upstream,
+            upstream=identity.upstream,
             side_files=built.side_files,
             facts=built.facts,
             versions=_versions(),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from pmi_spark import schemas
@@ -18,10 +18,11 @@ from pmi_spark.association.measures import log_probabilities
 from pmi_spark.association.pmi import compute_pmi, parse_measures
 from pmi_spark.config import Config
 from pmi_spark.corpus.phrases import PhrasePass, find_phrases, join_files, make_rule
+from pmi_spark.corpus.tokens import encode_words
 from pmi_spark.counted_corpus import CountedCorpus
-from pmi_spark.errors import RunError
+from pmi_spark.errors import InputError, RunError
 from pmi_spark.factorization.held_pairs import Independence
-from pmi_spark.increments import EXTENDS, REFITS, RETIRED, Increment, increments_of, parts_of, tokens_facts
+from pmi_spark.increments import EXTENDS, FIRST_LABEL, REFITS, RETIRED, Increment, increments_of, parts_of, tokens_facts
 from pmi_spark.pairs_stage import PairsStage, read_marginals
 from pmi_spark.stage import Built, Reporter
 from pmi_spark.tokens_stage import TokensStage
@@ -79,6 +80,20 @@ class StageRuns:
         before = increments_of(found) if found is not None and stays else ()
         retired = found.facts[RETIRED] if found is not None and stays else ()
         return Built(files, tokens_facts(done, before, retired), side_files)
+
+    def words(self, documents: DataFrame) -> Built:
+        """Words that a frame holds (``words array<string>``, a row a document) -> tokens: one increment, of no files.
+
+        Raises InputError when there is not one word.
+        """
+        written = Observation()
+        sums = (F.coalesce(F.sum(name), F.lit(0)).alias(name) for name in ("documents", "words"))
+        files = self._artifacts.write_encoded("tokens", encode_words(documents).observe(written, *sums))
+        facts = dict(written.get)
+        if not facts["words"]:
+            raise InputError("no words in the frame", cure="check the column of words")
+        entry = Increment(FIRST_LABEL, (), tuple(part.name for part in files), facts=facts)
+        return Built(files, tokens_facts([entry], (), ()))
 
     def _refuse_changed(self, listed: Sequence[tuple[str, int, int]], skipped: Collection[str]) -> None:
         """RunError when a file that was read is not what was listed: (path, size in bytes, modified in ms) each.
