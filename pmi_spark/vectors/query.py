@@ -79,6 +79,12 @@ def similar_words(vectors: WordVectors, word: str, top: int, minimum_count: int 
     return _best(vectors, vectors.cosines(own), [own], top, minimum_count)
 
 
+def nearest_words(vectors: WordVectors, direction: Floats, top: int) -> list[Neighbour]:
+    """The ``top`` words of largest cosine with any vector (d); 0 all of them for one of length 0."""
+    length = np.linalg.norm(direction) or 1.0
+    return _best(vectors, np.asarray(vectors.matrix @ (direction / length) / vectors.lengths), [], top, 0)
+
+
 class ContextSimilarity:
     """Similarity through the ``contexts`` most frequent words (see :mod:`pmi_spark.vectors.contexts`).
 
