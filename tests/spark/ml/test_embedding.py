@@ -12,7 +12,7 @@ import pytest
 from pyspark.ml import Pipeline
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
-from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
+from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -20,10 +20,13 @@ from pmi_spark.cli import main
 from pmi_spark.errors import ConfigurationError, InputError
 from pmi_spark.ml import PMIEmbedding, PMIEmbeddingModel
 from pmi_spark.ml import folders as ml_folders
+from pmi_spark.ml.params import KEYS
 from pmi_spark.storage import Storage
 from pmi_spark.vectors.query import related_words
 from pmi_spark.vectors.store import load_vectors
 
+# As little work as tells two topics apart, and the same for the command.
+FITTING: Any = {"minCount": 1, "subsample": 0, "warmSweeps": 1, "maxIter": 0, "heldOut": 0}
 JOB_GROUP = "spark.jobGroup.id"
 
 
@@ -33,8 +36,21 @@ def words(texts: DataFrame) -> DataFrame:
 
 
 @pytest.fixture(scope="module")
-def model(words: DataFrame) -> PMIEmbeddingModel:
-    return PMIEmbedding(vectorSize=8, minCount=1, subsample=0, inputCol="words", outputCol="features").fit(words)
+def validated(words: DataFrame) -> CrossValidatorModel:
+    """The dimensions chosen by how well a classifier tells the topics apart: five fits, two at a time."""
+    embedding: Any = PMIEmbedding(inputCol="words", outputCol="features", **FITTING)
+    pipeline = Pipeline(stages=[embedding, LogisticRegression(maxIter=5)])
+    grid = ParamGridBuilder().addGrid(embedding.vectorSize, [8, 1]).build()
+    judge = MulticlassClassificationEvaluator(metricName="accuracy")
+    return CrossValidator(
+        estimator=pipeline, estimatorParamMaps=grid, evaluator=judge, numFolds=2, seed=3, parallelism=2
+    ).fit(words)
+
+
+@pytest.fixture(scope="module")
+def model(validated: CrossValidatorModel) -> PMIEmbeddingModel:
+    """The chosen one, fitted again to all texts."""
+    return validated.bestModel.stages[0]
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +64,14 @@ def topics(found: list[tuple[str, float]]) -> set[str]:
     return {word.rstrip("0123456789") for word, _ in found}
 
 
+def test_dimensions_are_chosen_by_cross_validation(validated: CrossValidatorModel, model: PMIEmbeddingModel) -> None:
+    assert isinstance(model, PMIEmbeddingModel)
+    assert len(validated.avgMetrics) == 2
+    assert max(validated.avgMetrics) > 0.95
+    assert model.getVectorSize() == [8, 1][int(np.argmax(validated.avgMetrics))] == 8
+    assert len(model.getVectors().first()["vector"]) == 8
+
+
 def test_similar_and_related_words_are_of_the_topic(model: PMIEmbeddingModel) -> None:
     assert topics(model.findSynonymsArray("sea1", 20)) == {"sea"}
     assert topics([tuple(row) for row in model.findRelated("law1", 20).collect()]) == {"law"}
@@ -58,8 +82,8 @@ def test_vectors_are_those_of_the_command_on_the_same_text(
 ) -> None:
     lines = [row["text"] for row in texts.collect()]
     (tmp_path / "texts.txt").write_text("\n".join(lines), encoding="utf-8")
-    settings = ("vectors.dimensions=8", "vectors.sweeps=1", "vocabulary.minimum_count=1", "pairs.subsample=0")
-    run_stages(tmp_path / "out", [tmp_path / "texts.txt"], overrides=settings)
+    overrides = [f"{KEYS[name]}={value}" for name, value in FITTING.items()]
+    run_stages(tmp_path / "out", [tmp_path / "texts.txt"], overrides=[*overrides, f"{KEYS['vectorSize']}=8"])
     command, frame = load_vectors(str(tmp_path / "out")), load_vectors(saved)
     assert frame.words == command.words
     np.testing.assert_array_equal(frame.word_counts, command.word_counts)
@@ -145,18 +169,3 @@ def test_on_a_cluster_the_folder_is_one_that_workers_see(
     ):
         pass
     assert list(tmp_path.iterdir()) == []
-
-
-def test_dimensions_are_chosen_by_cross_validation(words: DataFrame) -> None:
-    embedding: Any = PMIEmbedding(minCount=1, warmSweeps=1, maxIter=0, inputCol="words", outputCol="features")
-    pipeline = Pipeline(stages=[embedding, LogisticRegression(maxIter=5)])
-    grid = ParamGridBuilder().addGrid(embedding.vectorSize, [1, 4]).build()
-    judge = MulticlassClassificationEvaluator(metricName="accuracy")
-    validator = CrossValidator(
-        estimator=pipeline, estimatorParamMaps=grid, evaluator=judge, numFolds=2, seed=3, parallelism=2
-    )
-    found = validator.fit(words)
-    best = found.bestModel.stages[0]
-    assert isinstance(best, PMIEmbeddingModel)
-    assert best.getVectorSize() == [1, 4][int(np.argmax(found.avgMetrics))]
-    assert max(found.avgMetrics) > 0.95
