@@ -137,6 +137,7 @@ def test_fewer_words_than_dimensions(spark: SparkSession, tmp_path: Path) -> Non
     assert [row["word"] for row in rows] == ["a", "b", "c"]
     matrix = np.array([row["vector"].toArray() for row in rows])
     assert matrix[:, :3].any(axis=0).all()
+    assert matrix.shape == (3, 5)
     assert not matrix[:, 3:].any()
     # Nothing is left of the run, in the folder or in the thread.
     assert list((tmp_path / "work").iterdir()) == []
