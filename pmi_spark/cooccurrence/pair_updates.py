@@ -129,7 +129,10 @@ def _taken_off(blocks: Blocks) -> Iterator[tuple[int, Runs]]:
 
 
 def pairs_there(broadcast: Shared, plan: CountingPlan) -> FilesToBlocks:
-    """A task over files of ``pairs``: the old table in the blocks of the new one; in order already where the blocks are as many: 50 ns a pair."""
+    """A task over files of ``pairs``: the old table in the blocks of the new one, 50 ns a pair.
+
+    It is in order already where the blocks are as many.
+    """
 
     def run(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[int, Runs]]:
         _, _, rows, numbers = broadcast.value
