@@ -47,7 +47,8 @@ def working_folder(spark: SparkSession, parent: str) -> Iterator[str]:
 @contextmanager
 def _folder_in(spark: SparkSession, parent: str) -> Iterator[str]:
     storage = Storage(spark)
-    folder = f"{storage.resolve(parent).rstrip('/')}/pmi_spark-{uuid.uuid4().hex}"
+    # Not by the name of a passing folder: in the temporary directory the next one would take it for abandoned.
+    folder = f"{storage.resolve(parent).rstrip('/')}/pmi_spark_fit-{uuid.uuid4().hex}"
     try:
         yield folder
     except BaseException:

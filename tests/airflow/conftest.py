@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[2]
 # Airflow reads its home when it is imported. Taken away by pytest, not at the end of the process: Airflow forks, and
 # the first child to end would take it along.
-HOME = mkdtemp(prefix="pmi_spark-airflow-")
+HOME = mkdtemp(prefix="pmi_spark_airflow-")
 os.environ |= {
     "AIRFLOW_HOME": HOME,
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",

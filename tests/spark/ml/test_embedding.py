@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pyspark.sql import functions as F
 
 from pmi_spark.cli import main
 from pmi_spark.errors import ConfigurationError, InputError
+from pmi_spark.local_folders import passing_folder
 from pmi_spark.ml import PMIEmbedding, PMIEmbeddingModel
 from pmi_spark.ml import folders as ml_folders
 from pmi_spark.ml.params import KEYS
@@ -169,4 +171,16 @@ def test_on_a_cluster_the_folder_is_one_that_workers_see(
         ml_folders.working_folder(spark, str(tmp_path)),
     ):
         pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_the_temporary_directory_nobody_takes_the_folder_for_abandoned(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with ml_folders.working_folder(spark, str(tmp_path)) as folder:
+        Path(folder).mkdir()
+        # As every fit does for its factors, and every other run on the machine.
+        with passing_folder():
+            assert Path(folder).exists()
     assert list(tmp_path.iterdir()) == []
