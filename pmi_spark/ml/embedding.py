@@ -36,11 +36,16 @@ class Embedding:
     _sent: dict[str, Sent] = field(default_factory=dict)
 
     @cached_property
+    def words(self) -> Words:
+        """The words by id, as questions and workers take them."""
+        return Words.of(self.vectors.words)
+
+    @cached_property
     def word_vectors(self) -> WordVectors:
         """As questions take them; nothing is copied."""
         vectors = self.vectors
         return WordVectors(
-            words=Words.of(vectors.words),
+            words=self.words,
             word_counts=vectors.word_counts,
             matrix=vectors.matrix,
             eigenvalues=vectors.eigenvalues,
@@ -61,8 +66,7 @@ class Embedding:
         if application not in self._sent:
             buffer = MatrixBuffer(*self.vectors.matrix.shape)
             buffer.rows[:] = self.vectors.matrix
-            words = Words.of(self.vectors.words)
-            self._sent[application] = Sent(context.broadcast(words), buffer.share(context))
+            self._sent[application] = Sent(context.broadcast(self.words), buffer.share(context))
         return self._sent[application]
 
 

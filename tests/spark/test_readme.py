@@ -101,12 +101,8 @@ def run_examples(folder: Path, commands: list[str], example: str) -> list[str]:
 
 def test_the_commands_and_the_python_example_run(folder_with_texts: Path) -> None:
     small = "pmi-spark run --input demo-output/_corpus --output demo-output --set vectors.dimensions=50"
-    told = [
-        ("", []) if command.startswith(DEMO) else (command, lines)
-        for page in (README, COMMANDS)
-        for command, lines in examples(page)
-    ]
-    told = [(command, lines) for command, lines in told if command]
+    found = [example for page in (README, COMMANDS) for example in examples(page)]
+    told = [(command, lines) for command, lines in found if not command.startswith(DEMO)]
     assert len(told) >= 40
     assert sum(bool(heading(lines)) for _, lines in told) >= 12
     commands = [small, *(command for command, _ in told)]
